@@ -1,0 +1,39 @@
+// A keyed bijection of [0, n), random access, nothing stored but round keys.
+//
+// Below 65,537 a keyed Fisher-Yates table is kept, since small Feistel domains fail uniformity
+// tests; above, a mixed-radix generalised Feistel network with cycle walking, SIMD over a range.
+
+#ifndef SUBSET_SAMPLING_PERMUTATION_H_
+#define SUBSET_SAMPLING_PERMUTATION_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "sampling/philox.h"
+
+namespace subset::sampling {
+
+// Immutable after construction; thread-safe.
+class Permutation {
+ public:
+  // n in [1, 2^32]. O(n) for n <= 65,536, else O(1).
+  Permutation(uint64_t n, const PhiloxKey& key);
+
+  uint64_t size() const { return n_; }
+
+  // Returns the image of `position` < n. O(1).
+  uint32_t At(uint64_t position) const;
+
+  // Writes the images of first, first+1, ...; first + out.size() <= n. The same values as At.
+  void Fill(uint64_t first, absl::Span<uint32_t> out) const;
+
+ private:
+  uint64_t n_;
+  std::vector<uint16_t> table_;  // n <= 65,536
+  // (radices and round keys of the large form)
+};
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_PERMUTATION_H_
