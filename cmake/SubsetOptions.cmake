@@ -40,13 +40,16 @@ function(subset_library NAME)
   target_link_libraries(subset_${NAME} PUBLIC ${ARG_DEPS} PRIVATE subset_warnings)
 endfunction()
 
-# subset_test(NAME SOURCES a_test.cc ... DEPS x y ... [LABELS l]): one GoogleTest binary, one
-# ctest entry.
+# subset_test(NAME SOURCES a_test.cc ... DEPS x y ... [LABELS l]): one GoogleTest binary, one ctest
+# entry. The label is "unit" unless given: those also run under the sanitizers.
 function(subset_test NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_include_directories(${NAME} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main subset_warnings)
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
   add_test(NAME ${NAME} COMMAND ${NAME})
   set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()
