@@ -1,31 +1,41 @@
 // Exact integer weights of n slots under sums, for drawing many at a time and changing any.
 //
-// A wide tree: 16-bit leaves (leaf.h), 32 to a cache line; a u32 sum for each line; u64 sums above.
+// A wide tree: 16-bit leaves (leaf.h), 32 to a cache line; above them nodes of one cache line, each
+// the u64 prefix sums of its eight children, so that a step down is one comparison of eight lanes.
 // The sums are exact integers, so the state is a pure function of the leaves: no drift, no history,
-// the same draw after every restart. About 2.2 bytes a slot. Draws are walked many at a time so that
-// their cache misses overlap; SIMD is chosen at run time and gives the same result as the plain path.
+// the same draw after every restart. 2.29 bytes a slot. Draws are walked many at a time so that
+// their cache misses overlap; SIMD is chosen at run time and gives the same result as the plain
+// path.
 
 #ifndef SUBSET_SAMPLING_WEIGHT_INDEX_H_
 #define SUBSET_SAMPLING_WEIGHT_INDEX_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
+#include "sampling/huge_array.h"
 #include "sampling/leaf.h"
+#include "sampling/weight_index_walk.h"
 
 namespace subset::sampling {
 
-// Not thread-safe: const methods may run together, Set alone.
+// Not thread-safe: const methods may run together, Set alone. Copies are independent.
 class WeightIndex {
  public:
   // n in [1, 2^32] slots from their leaves. O(n).
-  explicit WeightIndex(std::vector<Leaf> leaves);
+  explicit WeightIndex(const std::vector<Leaf>& leaves);
 
-  uint64_t size() const;
-  uint64_t total() const;               // sum of all weights; < 2^59
-  Leaf leaf(uint64_t slot) const;
-  absl::Span<const Leaf> leaves() const;  // exactly size()
+  // The same, without a second copy of the leaves: `fill` is called for consecutive pieces of at
+  // most 65,536 slots, in order, and writes leaves first, first + 1, ... to `out`.
+  WeightIndex(uint64_t n, absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill);
+
+  uint64_t size() const { return n_; }
+  uint64_t total() const { return total_; }  // sum of all weights; < 2^59
+  Leaf leaf(uint64_t slot) const { return leaves_[slot]; }
+  absl::Span<const Leaf> leaves() const { return {leaves_.data(), n_}; }  // exactly size()
   uint64_t memory_bytes() const;
 
   // Returns the sum of the weights of slots below `slot` <= n. O(log n).
@@ -41,6 +51,16 @@ class WeightIndex {
             absl::Span<uint32_t> weights) const;
 
  private:
+  // TreeType is Tree or MutableTree.
+  template <typename TreeType, typename Self>
+  static TreeType MakeTree(Self& self);
+
+  uint64_t n_;
+  uint64_t total_ = 0;
+  int levels_ = 0;  // of nodes; level 0 is the lowest, over the lines
+  std::array<uint64_t, weight_index_internal::kMaxLevels> level_start_{};  // in nodes_
+  HugeArray<Leaf> leaves_;     // padded with 0 to whole lines
+  HugeArray<uint64_t> nodes_;  // all levels, the root first
 };
 
 }  // namespace subset::sampling

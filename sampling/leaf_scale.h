@@ -1,0 +1,56 @@
+// From scores to the leaves of the weight index: score^alpha on a scale that is a power of two.
+
+#ifndef SUBSET_SAMPLING_LEAF_SCALE_H_
+#define SUBSET_SAMPLING_LEAF_SCALE_H_
+
+#include <cstdint>
+
+#include "sampling/columns.h"
+#include "sampling/leaf.h"
+#include "sampling/spec.h"
+
+namespace subset::sampling {
+
+// A value; immutable; thread-safe.
+//
+// The scale puts the mean weight into [2^18, 2^19): later scores have room for 256 times the mean
+// above, and keep a leaf's full precision down to a 256th of it. Where the largest weight does not
+// fit below 2^27 the mean moves down, as far as 2^11; what is then still larger is clamped.
+class LeafScale {
+ public:
+  // What the scale needs to be stored.
+  struct Parameters {
+    int32_t score_exponent = 0;   // scores are multiplied by 2^score_exponent, then raised to alpha,
+    int32_t weight_exponent = 0;  // then multiplied by 2^weight_exponent
+    double unscored = 1;          // the score that unscored samples take
+  };
+
+  LeafScale(double alpha, const Parameters& parameters);
+
+  // Fits the scale to scores (NaN: unscored, by `guard`; negative ones count as 0). Where nothing
+  // is scored, every sample takes the score 1, unless a prior is set. O(N); *any_positive says
+  // whether any score is positive.
+  static LeafScale Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
+                       const Guard& guard, bool* any_positive);
+
+  const Parameters& parameters() const { return parameters_; }
+
+  // Returns the leaf of a score (NaN: unscored). A positive score never has leaf 0. Sets *clamped
+  // where the weight is outside the range of leaves: above the largest, or positive below a half.
+  Leaf Encode(float score, bool* clamped) const;
+
+ private:
+  // Returns (score * 2^score_exponent)^alpha, kept within 2^-1000 .. 2^1000; 0 for scores not > 0.
+  double Power(double score) const;
+
+  double alpha_;
+  Parameters parameters_;
+  double score_factor_;
+  double weight_factor_;
+  double least_base_;  // bases whose powers are 2^-1000 and 2^1000
+  double largest_base_;
+};
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_LEAF_SCALE_H_

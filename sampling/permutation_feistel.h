@@ -1,0 +1,65 @@
+// The Feistel network of permutation.h. Internal.
+//
+// A number below a * b is a pair (left, right) = (x / b, x % b). A round adds to one half a keyed
+// function of the other, modulo that half's radix, so each round is a bijection and so is their
+// chain (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). a * b may exceed
+// n by less than a: images outside [0, n) are mapped again until they fall inside (cycle walking),
+// which is a bijection of [0, n).
+
+#ifndef SUBSET_SAMPLING_PERMUTATION_FEISTEL_H_
+#define SUBSET_SAMPLING_PERMUTATION_FEISTEL_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace subset::sampling::permutation_internal {
+
+inline constexpr int kRounds = 8;
+inline constexpr uint32_t kMixMultiplier = 0x2C1B3C6D;
+
+// Halves and radices are at most 65,536 and a * b at most 2^32, so all of it is 32-bit arithmetic.
+struct FeistelNetwork {
+  uint64_t n = 0;
+  uint32_t left_radix = 0;                      // a
+  uint32_t right_radix = 0;                     // b
+  std::array<uint32_t, kRounds> multipliers{};  // odd
+  std::array<uint32_t, kRounds> addends{};
+};
+
+// Returns the round's function of `half`, in [0, radix).
+inline uint32_t RoundFunction(uint32_t half, uint32_t multiplier, uint32_t addend, uint32_t radix) {
+  uint32_t x = half * multiplier + addend;
+  x ^= x >> 15;
+  x *= kMixMultiplier;
+  return static_cast<uint32_t>((uint64_t{x} * radix) >> 32);
+}
+
+// Returns the image of x < n.
+inline uint32_t Apply(const FeistelNetwork& network, uint32_t x) {
+  const uint32_t a = network.left_radix;
+  const uint32_t b = network.right_radix;
+  do {
+    uint32_t left = x / b;
+    uint32_t right = x % b;
+    for (int i = 0; i < kRounds; i += 2) {
+      left += RoundFunction(right, network.multipliers[i], network.addends[i], a);
+      if (left >= a) left -= a;
+      right += RoundFunction(left, network.multipliers[i + 1], network.addends[i + 1], b);
+      if (right >= b) right -= b;
+    }
+    x = left * b + right;
+  } while (x >= network.n);
+  return x;
+}
+
+#if defined(__x86_64__)
+// Writes a leading part of what Permutation::Fill promises; returns how many.
+size_t FillAvx2(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
+#endif
+
+}  // namespace subset::sampling::permutation_internal
+
+#endif  // SUBSET_SAMPLING_PERMUTATION_FEISTEL_H_

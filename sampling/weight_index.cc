@@ -1,0 +1,120 @@
+#include "sampling/weight_index.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "sampling/simd.h"
+
+namespace subset::sampling {
+namespace {
+
+using weight_index_internal::kFanOut;
+using weight_index_internal::kLineLeaves;
+using weight_index_internal::kMaxLevels;
+using weight_index_internal::MutableTree;
+using weight_index_internal::Tree;
+
+constexpr uint64_t kPiece = 65536;  // slots filled and summed while they are in the cache
+
+uint64_t DivideUp(uint64_t x, uint64_t y) { return (x + y - 1) / y; }
+
+uint32_t LineSum(const Leaf* line) {
+  uint32_t sum = 0;
+  for (uint64_t i = 0; i < kLineLeaves; ++i) sum += LeafWeight(line[i]);
+  return sum;
+}
+
+// Turns the sums of a node's children into prefix sums; returns the node's sum.
+uint64_t MakePrefixSums(uint64_t* entries) {
+  uint64_t sum = 0;
+  for (uint64_t c = 0; c < kFanOut; ++c) {
+    const uint64_t child = entries[c];
+    entries[c] = sum;
+    sum += child;
+  }
+  return sum;
+}
+
+}  // namespace
+
+WeightIndex::WeightIndex(const std::vector<Leaf>& leaves)
+    : WeightIndex(leaves.size(), [&leaves](uint64_t first, absl::Span<Leaf> out) {
+        std::copy_n(leaves.begin() + first, out.size(), out.begin());
+      }) {}
+
+WeightIndex::WeightIndex(uint64_t n,
+                         absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill)
+    : n_(n) {
+  SUBSET_CHECK(n >= 1 && n <= uint64_t{1} << 32);
+  const uint64_t lines = DivideUp(n, kLineLeaves);
+  std::array<uint64_t, kMaxLevels> level_nodes{};
+  uint64_t children = lines;
+  do {
+    children = level_nodes[levels_++] = DivideUp(children, kFanOut);
+  } while (children > 1);
+  uint64_t size = 0;
+  for (int level = levels_ - 1; level >= 0; --level) {
+    level_start_[level] = size;
+    size += level_nodes[level] * kFanOut;
+  }
+  leaves_ = HugeArray<Leaf>(lines * kLineLeaves);
+  nodes_ = HugeArray<uint64_t>(size);
+
+  uint64_t* const line_sums = nodes_.data() + level_start_[0];
+  for (uint64_t first = 0; first < n; first += kPiece) {
+    const uint64_t count = std::min(kPiece, n - first);
+    fill(first, absl::MakeSpan(leaves_.data() + first, count));
+    const uint64_t end = DivideUp(first + count, kLineLeaves);
+    for (uint64_t line = first / kLineLeaves; line < end; ++line) {
+      line_sums[line] = LineSum(leaves_.data() + line * kLineLeaves);
+    }
+  }
+  for (int level = 0; level < levels_; ++level) {
+    for (uint64_t node = 0; node < level_nodes[level]; ++node) {
+      const uint64_t sum = MakePrefixSums(nodes_.data() + level_start_[level] + node * kFanOut);
+      if (level + 1 < levels_) {
+        nodes_[level_start_[level + 1] + node] = sum;
+      } else {
+        total_ = sum;
+      }
+    }
+  }
+}
+
+template <typename TreeType, typename Self>
+TreeType WeightIndex::MakeTree(Self& self) {
+  TreeType tree{self.leaves_.data(), {}, self.levels_};
+  for (int level = 0; level < self.levels_; ++level) {
+    tree.levels[level] = self.nodes_.data() + self.level_start_[level];
+  }
+  return tree;
+}
+
+uint64_t WeightIndex::memory_bytes() const {
+  return sizeof(*this) + leaves_.size() * sizeof(Leaf) + nodes_.size() * sizeof(uint64_t);
+}
+
+uint64_t WeightIndex::PrefixSum(uint64_t slot) const {
+  if (slot == n_) return total_;
+  uint64_t sum = 0;
+  uint64_t child = slot / kLineLeaves;
+  for (uint64_t i = child * kLineLeaves; i < slot; ++i) sum += LeafWeight(leaves_[i]);
+  for (int level = 0; level < levels_; ++level) {
+    sum += nodes_[level_start_[level] + child];
+    child /= kFanOut;
+  }
+  return sum;
+}
+
+void WeightIndex::Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves) {
+  const auto tree = MakeTree<MutableTree>(*this);
+  total_ += weight_index_internal::SetPortable(tree, slots, leaves);
+}
+
+void WeightIndex::Find(absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
+                       absl::Span<uint32_t> weights) const {
+  const auto tree = MakeTree<Tree>(*this);
+  weight_index_internal::FindPortable(tree, targets, slots, weights);
+}
+
+}  // namespace subset::sampling

@@ -1,0 +1,52 @@
+// The layout of weight_index.h and the loops over it, one form per SIMD level. Internal.
+//
+// A line is 32 leaves. A node of level 0 has eight lines below it, a node of level l + 1 eight
+// nodes of level l. Entry c of a node is the sum of its children before c, so entry 0 is 0. Entries
+// past the last child equal the node's sum: no target reaches them. A child of weight 0 has the
+// same entry as the next one, so "the last entry <= target" never chooses it.
+
+#ifndef SUBSET_SAMPLING_WEIGHT_INDEX_WALK_H_
+#define SUBSET_SAMPLING_WEIGHT_INDEX_WALK_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "sampling/leaf.h"
+
+namespace subset::sampling::weight_index_internal {
+
+inline constexpr uint64_t kLineLeaves = 32;
+inline constexpr uint64_t kFanOut = 8;
+inline constexpr int kMaxLevels = 9;  // 8^9 lines of 32 leaves = 2^32
+
+static_assert(kLineLeaves * kMaxLeafWeight < uint64_t{1} << 32, "a line's sum fits in 32 bits");
+
+template <typename LeafType, typename SumType>
+struct BasicTree {
+  LeafType* leaves;
+  std::array<SumType*, kMaxLevels> levels;  // lowest first
+  int num_levels;
+};
+using Tree = BasicTree<const Leaf, const uint64_t>;
+using MutableTree = BasicTree<Leaf, uint64_t>;
+
+// As WeightIndex::Find.
+void FindPortable(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
+                  absl::Span<uint32_t> weights);
+
+// As WeightIndex::Set; returns the change of the total, modulo 2^64.
+uint64_t SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                     absl::Span<const Leaf> leaves);
+
+#if defined(__x86_64__)
+void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
+              absl::Span<uint32_t> weights);
+uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                 absl::Span<const Leaf> leaves);
+#endif
+
+}  // namespace subset::sampling::weight_index_internal
+
+#endif  // SUBSET_SAMPLING_WEIGHT_INDEX_WALK_H_
