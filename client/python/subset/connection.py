@@ -1,0 +1,272 @@
+"""The one module that knows gRPC: a channel, its deadlines and retries, and its errors as ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
+
+from subset.errors import (
+    BY_CODE,
+    DeadlineExceeded,
+    ForkedProcess,
+    Internal,
+    SubsetError,
+    Unavailable,
+)
+from subset.retry import Outage, Retry
+
+_log = logging.getLogger("subset")
+
+_OPTIONS: List[Tuple[str, int]] = [
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # The channel's own backoff (1 s to 2 min by default) would sleep through a server's return.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+_STREAM_SECONDS = 600.0  # a stream's deadline; it is then opened again where it stood
+
+_living: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+_leaked: List[object] = []  # in a forked child: kept, since closing a parent's channel there may hang
+
+
+def _poison_after_fork() -> None:
+    for connection in list(_living):
+        connection._poison()
+
+
+os.register_at_fork(after_in_child=_poison_after_fork)
+
+
+class Connection:
+    """A channel to one address. Thread-safe. Unusable in a forked child, where calls raise."""
+
+    def __init__(self, address: str, *, timeout: float, retry: Retry) -> None:
+        """Opens no connection yet: the first call does."""
+        import grpc
+
+        from subset.v1 import dataset_pb2_grpc, sampler_pb2_grpc, training_pb2_grpc
+
+        if not address or any(c.isspace() for c in address):
+            raise ValueError(f"address {address!r} is not HOST:PORT, dns:///NAME:PORT or unix:PATH")
+        if not timeout > 0:
+            raise ValueError(f"timeout {timeout} is not positive")
+        self.address = address
+        self.timeout = timeout
+        self.retry = retry
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._retries = 0
+        self._grpc: Any = grpc
+        self._channel: Any = grpc.insecure_channel(address, options=_OPTIONS)
+        # The generated stubs have no types.
+        self.datasets: Any = getattr(dataset_pb2_grpc, "DatasetServiceStub")(self._channel)
+        self.samplers: Any = getattr(sampler_pb2_grpc, "SamplerServiceStub")(self._channel)
+        self.training: Any = getattr(training_pb2_grpc, "TrainingServiceStub")(self._channel)
+        from subset.v1 import training_pb2
+
+        # Batches stay as bytes until somebody looks at them, and can be passed to other processes.
+        self._stream_batches: Any = self._channel.stream_stream(
+            "/subset.v1.TrainingService/StreamBatches",
+            request_serializer=training_pb2.GetBatchRequest.SerializeToString,
+            response_deserializer=None,
+        )
+        self.get_batch: Any = self._channel.unary_unary(
+            "/subset.v1.TrainingService/GetBatch",
+            request_serializer=training_pb2.GetBatchRequest.SerializeToString,
+            response_deserializer=None,
+        )
+        _living.add(self)
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first, of all calls so far."""
+        return self._retries
+
+    def close(self) -> None:
+        """Ends every call. Safe to repeat."""
+        if self._channel is not None and self._pid == os.getpid():
+            self._channel.close()
+
+    def check_process(self) -> None:
+        """Raises ForkedProcess in a child of the process that made this."""
+        if self._pid != os.getpid():
+            raise ForkedProcess(
+                f"the client for {self.address} belongs to process {self._pid} and was used in its"
+                f" child {os.getpid()}: connect in the process that draws and reports, not in a"
+                " loader worker"
+            )
+
+    def call(
+        self,
+        method: Any,
+        request: Any,
+        *,
+        timeout: Optional[float] = None,
+        patience: Optional[float] = None,
+        stopped: Optional[Callable[[], bool]] = None,
+    ) -> Any:
+        """Calls until answered, refused, or unavailable for longer than `patience`.
+
+        `method` is a stub's, `request` a message, or a callable giving an iterator of them, asked
+        again for every attempt. `stopped` ends the retries when it turns true.
+        """
+        outage = Outage(self.retry, self.retry.control_patience if patience is None else patience)
+        while True:
+            self.check_process()
+            message = request() if callable(request) else request
+            try:
+                return method(message, timeout=self.timeout if timeout is None else timeout)
+            except self._grpc.RpcError as error:
+                failure = self._error(error)
+            except ValueError as error:  # the channel was closed
+                raise Unavailable(f"the client for {self.address} is closed") from error
+            if stopped is not None and stopped():
+                raise failure
+            self._wait(outage, failure)
+
+    def stream_batches(
+        self, requests: Callable[[int], Optional[Any]], *, in_flight: int
+    ) -> "BatchStream":
+        """A reply for each of requests(0), requests(1) ... in order, until one is None."""
+        return BatchStream(self, requests, in_flight)
+
+    def _wait(self, outage: Outage, failure: SubsetError) -> None:
+        """Sleeps before another attempt, or raises what ended this one."""
+        if not isinstance(failure, Unavailable):
+            raise failure
+        if outage.attempts == 1:
+            _log.warning("%s; trying again", failure)
+        if not outage.wait():
+            raise failure
+        with self._lock:
+            self._retries += 1
+
+    def _error(self, error: Any) -> SubsetError:
+        code = error.code()
+        name = code.name if code is not None else "UNKNOWN"
+        reason, field = _details(error)
+        message = error.details() or name
+        kind = BY_CODE.get(name, Internal)
+        if kind is Unavailable:
+            message = f"{self.address} is unavailable: {message}"
+        elif kind is DeadlineExceeded:
+            message = f"{self.address} did not answer in time: {message}"
+        result = kind(message, reason=reason, field=field)
+        result.__cause__ = None  # grpc's own error stays inside
+        return result
+
+    def _poison(self) -> None:
+        _leaked.append(
+            (self._channel, self.datasets, self.samplers, self.training, self._stream_batches)
+        )
+        self._channel = None
+
+
+def _details(error: Any) -> Tuple[Optional[str], Optional[str]]:
+    """Reason and field out of the google.rpc.Status that came with an error."""
+    from google.protobuf.message import DecodeError
+
+    from subset.rpc import error_details_pb2, status_pb2
+
+    reason = field = None
+    for key, value in error.trailing_metadata() or ():
+        if key != "grpc-status-details-bin":
+            continue
+        try:
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.type_url.endswith("/google.rpc.ErrorInfo"):
+                    reason = error_details_pb2.ErrorInfo.FromString(detail.value).reason or reason
+                elif detail.type_url.endswith("/google.rpc.BadRequest"):
+                    bad = error_details_pb2.BadRequest.FromString(detail.value)
+                    if bad.field_violations:
+                        field = bad.field_violations[0].field
+        except DecodeError:
+            pass  # the message text still says it
+    return reason, field
+
+
+class BatchStream:
+    """Replies to a run of requests, several in flight; goes on after an outage where it stood.
+
+    One thread iterates; close() may come from any.
+    """
+
+    def __init__(
+        self, connection: Connection, requests: Callable[[int], Optional[Any]], in_flight: int
+    ) -> None:
+        self._connection = connection
+        self._requests = requests
+        self._in_flight = in_flight
+        self._answered = 0
+        self._closed = False
+        self._call: Any = None
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[bytes]:
+        connection = self._connection
+        outage = Outage(connection.retry, connection.retry.patience)
+        while True:
+            connection.check_process()
+            credits = threading.Semaphore(self._in_flight)
+            live = [True]
+            before = self._answered
+            try:
+                with self._lock:
+                    if self._closed:
+                        return
+                    self._call = connection._stream_batches(
+                        self._ask(self._answered, credits, live), timeout=_STREAM_SECONDS
+                    )
+                for reply in self._call:
+                    self._answered += 1
+                    credits.release()
+                    outage.over()
+                    yield reply
+                if self._requests(self._answered) is None:
+                    return
+                failure: SubsetError = Unavailable(f"{connection.address} ended the stream early")
+            except connection._grpc.RpcError as error:
+                if self._closed:
+                    return
+                failure = connection._error(error)
+                if isinstance(failure, DeadlineExceeded) and self._answered > before:
+                    continue  # only the stream's own age
+                if isinstance(failure, DeadlineExceeded):
+                    failure = Unavailable(str(failure))
+            except ValueError as error:
+                raise Unavailable(f"the client for {connection.address} is closed") from error
+            finally:
+                live[0] = False
+                credits.release()  # wakes the asking thread, which then ends
+                if self._call is not None:
+                    self._call.cancel()
+            connection._wait(outage, failure)
+
+    def close(self) -> None:
+        """Ends the iteration, also from another thread. Safe to repeat."""
+        with self._lock:
+            self._closed = True
+            if self._call is not None:
+                self._call.cancel()
+
+    def _ask(
+        self, first: int, credits: threading.Semaphore, live: List[bool]
+    ) -> Iterable[Any]:
+        number = first
+        while True:
+            credits.acquire()
+            if not live[0] or self._closed:
+                return
+            request = self._requests(number)
+            if request is None:
+                return
+            number += 1
+            yield request

@@ -1,0 +1,207 @@
+"""One batch as it was drawn."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+import numpy.typing as npt
+
+from subset.resources import ScoreVersion, score_version_from
+
+_HEADER = struct.Struct("<QII")  # run uid, rank, world_size
+
+_KINDS = {0: "unknown", 1: "per_draw", 2: "inclusion_epoch", 3: "expected_count"}
+_OVER = {0: "unknown", 1: "batch", 2: "epoch", 3: "nothing"}
+
+
+class Draw:
+    """Indices, with the probability and the importance weight of each.
+
+    Arrays are read-only views of the received bytes, without a copy. Decoded when first looked at,
+    so a draw passes through queues and loader workers as one small block of bytes.
+
+        run_uid, rank, world_size      whose share this is
+        epoch, position, step          its address; position is the first sample's
+        sampler_version, score_version what decided it
+        padding                        samples at the end that only fill an empty share (weight 0)
+        global_samples                 samples of this step over all ranks
+        probability_kind               "per_draw", "inclusion_epoch" or "expected_count"
+        unbiased_over                  "batch", "epoch" or "nothing": what the weighted mean is unbiased over
+    """
+
+    __slots__ = ("_payload", "_message", "_cache")
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+        self._message: Any = None
+        self._cache: Dict[str, Any] = {}
+
+    @classmethod
+    def from_reply(cls, reply: bytes, *, run_uid: int, rank: int, world_size: int) -> "Draw":
+        """From a serialized subset.v1.Batch, as received."""
+        return cls(_HEADER.pack(run_uid, rank, world_size) + reply)
+
+    def to_bytes(self) -> bytes:
+        """Everything, for another process: Draw(data) is equal."""
+        return self._payload
+
+    @property
+    def _batch(self) -> Any:
+        if self._message is None:
+            from subset.v1 import training_pb2
+
+            message = training_pb2.Batch.FromString(memoryview(self._payload)[_HEADER.size :])
+            width = message.index_width
+            if width not in (4, 8) or len(message.indices) % width:
+                raise ValueError(f"index_width {width} does not fit {len(message.indices)} bytes")
+            self._message = message
+        return self._message
+
+    @property
+    def run_uid(self) -> int:
+        return int(_HEADER.unpack_from(self._payload)[0])
+
+    @property
+    def rank(self) -> int:
+        return int(_HEADER.unpack_from(self._payload)[1])
+
+    @property
+    def world_size(self) -> int:
+        return int(_HEADER.unpack_from(self._payload)[2])
+
+    @property
+    def epoch(self) -> int:
+        return int(self._batch.epoch)
+
+    @property
+    def position(self) -> int:
+        return int(self._batch.position)
+
+    @property
+    def step(self) -> int:
+        return int(self._batch.step)
+
+    @property
+    def attempt(self) -> int:
+        return int(self._batch.attempt)
+
+    @property
+    def padding(self) -> int:
+        return int(self._batch.padding)
+
+    @property
+    def global_samples(self) -> int:
+        return int(self._batch.global_samples) or len(self) - self.padding
+
+    @property
+    def sampler_version(self) -> int:
+        return int(self._batch.sampler_version)
+
+    @property
+    def score_version(self) -> ScoreVersion:
+        return score_version_from(self._batch.score_version)
+
+    @property
+    def probability_kind(self) -> str:
+        return _KINDS.get(self._batch.probability_kind, "unknown")
+
+    @property
+    def unbiased_over(self) -> str:
+        return _OVER.get(self._batch.unbiased_over, "unknown")
+
+    @property
+    def indices(self) -> npt.NDArray[Any]:
+        """uint32, or uint64 where the dataset needs it."""
+        return self._view("indices", f"<u{self._batch.index_width}")
+
+    @property
+    def indices64(self) -> npt.NDArray[np.int64]:
+        """As int64, which is what torch indexes with; converted once."""
+        if "indices64" not in self._cache:
+            self._cache["indices64"] = self.indices.astype(np.int64)
+        result: npt.NDArray[np.int64] = self._cache["indices64"]
+        return result
+
+    @property
+    def weights(self) -> npt.NDArray[np.float32]:
+        """One importance weight per sample, float32; 0 for padding."""
+        batch = self._batch
+        if not batch.HasField("weight"):
+            return self._view("weights", "<f4")
+        if "weights" not in self._cache:
+            if batch.padding:
+                weights = np.full(len(self), batch.weight, np.float32)
+                weights[len(self) - batch.padding :] = 0
+            else:
+                weights = np.broadcast_to(np.float32(batch.weight), (len(self),))
+            self._cache["weights"] = weights
+        result: npt.NDArray[np.float32] = self._cache["weights"]
+        return result
+
+    @property
+    def probabilities(self) -> Optional[npt.NDArray[np.float64]]:
+        """One per sample, float64; None where they were not asked for."""
+        batch = self._batch
+        if batch.HasField("probability"):
+            return np.broadcast_to(np.float64(batch.probability), (len(self),))
+        if not batch.probabilities:
+            return None
+        return self._view("probabilities", "<f8")
+
+    def mean(self, loss: Any, *, over: Optional[int] = None) -> Any:
+        """The weighted mean of per-sample losses, to call backward() on. `loss`: tensor or array.
+
+        sum(weights * loss) * world_size / global_samples: averaged over the ranks, as
+        DistributedDataParallel does with gradients, it is the weighted mean of the whole global
+        batch, short, uneven and padded ones included.
+
+        Accumulating gradients over several batches: pass `over`, the sum of their global_samples,
+        to each call, and step after the last.
+        """
+        count = len(self) - self.padding
+        if len(loss.shape) != 1 or loss.shape[0] not in (len(self), count):
+            raise ValueError(
+                f"loss has shape {tuple(loss.shape)}, this draw {len(self)} samples: per-sample"
+                ' losses are needed (reduction="none")'
+            )
+        scale = self.world_size / (self.global_samples if over is None else over)
+        loss = loss[:count]
+        if self._batch.HasField("weight"):
+            return loss.sum() * (self._batch.weight * scale)
+        weights: Any = self.weights[:count]
+        if hasattr(loss, "detach"):
+            import torch
+
+            weights = torch.tensor(weights).to(loss.device, non_blocking=True)
+        return (loss * weights).sum() * scale
+
+    def __len__(self) -> int:
+        """Samples, padding included."""
+        return len(self._batch.indices) // int(self._batch.index_width)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Draw) and self._payload == other._payload
+
+    def __hash__(self) -> int:
+        return hash(self._payload)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Draw, (self._payload,)
+
+    def __repr__(self) -> str:
+        return (
+            f"Draw({len(self)} samples, epoch={self.epoch}, step={self.step},"
+            f" position={self.position}, rank={self.rank}/{self.world_size},"
+            f" unbiased_over={self.unbiased_over!r})"
+        )
+
+    def _view(self, name: str, dtype: str) -> npt.NDArray[Any]:
+        if name not in self._cache:
+            values = np.frombuffer(getattr(self._batch, name), dtype=dtype)
+            if name != "indices" and len(values) != len(self):
+                raise ValueError(f"{len(values)} {name} for {len(self)} indices")
+            self._cache[name] = values
+        result: npt.NDArray[Any] = self._cache[name]
+        return result

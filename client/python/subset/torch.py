@@ -1,0 +1,99 @@
+"""PyTorch: a dataset wrapper that carries each draw to the loss."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator, List, Mapping, Sequence, Tuple, Union
+
+import torch.utils.data
+from torch.utils.data import default_collate
+
+from subset.batch_sampler import BatchSampler, FirstIndex, draw_of
+from subset.draw import Draw
+
+__all__ = ["BatchSampler", "Collate", "Draw", "IndexedDataset", "draw_of"]
+
+_KEY = "draw"
+
+
+class _Token(Mapping[str, Union[bytes, Sequence[bytes]]]):
+    """One sample's part of its draw; collating the parts of a batch gives the Draw.
+
+    default_collate rebuilds a Mapping of the same type from collated values, and leaves bytes as
+    they are. The batch's first sample carries the draw, the others nothing.
+    """
+
+    __slots__ = ("_part",)
+    _part: bytes
+
+    def __new__(cls, values: Mapping[str, Union[bytes, Sequence[bytes]]]) -> Any:
+        part = values[_KEY]
+        if not isinstance(part, bytes):
+            return _draw(part)
+        token = super().__new__(cls)
+        token._part = part
+        return token
+
+    def __getitem__(self, key: str) -> bytes:
+        if key != _KEY:
+            raise KeyError(key)
+        return self._part
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((_KEY,))
+
+    def __len__(self) -> int:
+        return 1
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _Token, ({_KEY: self._part},)
+
+
+def _draw(parts: Sequence[bytes]) -> Draw:
+    payload = b"".join(parts)
+    if not payload:
+        raise ValueError(
+            "an IndexedDataset is read with DataLoader(..., batch_sampler=run.batch_sampler()), and"
+            " its batches are collated whole"
+        )
+    return Draw(payload)
+
+
+class IndexedDataset(torch.utils.data.Dataset):  # type: ignore[misc]
+    """Gives (sample, draw) where the dataset it wraps, which needs len and [index], gives sample.
+
+    With DataLoader(IndexedDataset(data), batch_sampler=run.batch_sampler()) the loop reads
+
+        for (x, y), draw in loader: ...
+
+    for default_collate, any number of workers, fork or spawn, pinned or not. With a collate function
+    of your own, pass collate_fn=Collate(yours).
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Tuple[Any, Any]:
+        return self.dataset[int(index)], _token(index)
+
+    def __getitems__(self, indices: List[int]) -> List[Tuple[Any, Any]]:
+        if getattr(self.dataset, "__getitems__", None):
+            samples = self.dataset.__getitems__([int(index) for index in indices])
+            return list(zip(samples, map(_token, indices)))
+        return [self[index] for index in indices]
+
+
+def _token(index: int) -> Any:
+    return _Token({_KEY: index.draw if isinstance(index, FirstIndex) else b""})
+
+
+class Collate:
+    """A collate function for an IndexedDataset, around one for the samples alone."""
+
+    def __init__(self, samples: Callable[[List[Any]], Any] = default_collate) -> None:
+        self._samples = samples
+
+    def __call__(self, items: List[Tuple[Any, Any]]) -> Tuple[Any, Draw]:
+        return self._samples([item[0] for item in items]), _draw([item[1][_KEY] for item in items])
