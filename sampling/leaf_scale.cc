@@ -65,8 +65,7 @@ double LeafScale::Power(double score) const {
 }
 
 Leaf LeafScale::Encode(float score, bool* clamped) const {
-  const double power =
-      Power(std::isnan(score) ? parameters_.unscored : static_cast<double>(score));
+  const double power = Power(std::isnan(score) ? parameters_.unscored : static_cast<double>(score));
   const double weight = power * weight_factor_;
   *clamped = weight > 0 && weight < 0.5;
   return EncodeLeaf(weight, clamped);
@@ -80,12 +79,11 @@ LeafScale LeafScale::Fit(const ScoreView& scores, uint64_t num_samples, double a
   Parameters parameters;
   parameters.unscored = UnscoredScore(guard, summary);
   const uint64_t unscored = num_samples - summary.scored;
-  const double maximum =
-      std::max(summary.maximum, unscored > 0 ? parameters.unscored : 0.0);
+  const double maximum = std::max(summary.maximum, unscored > 0 ? parameters.unscored : 0.0);
   if (maximum > 0) {
     int exponent;
     std::frexp(maximum, &exponent);
-    parameters.score_exponent = -exponent;  // the largest base is in [1/2, 1)
+    parameters.score_exponent = std::min(-exponent, 1000);  // the largest base is in [1/2, 1)
   }
 
   const LeafScale unit(alpha, parameters);

@@ -20,7 +20,7 @@ class LeafScale {
  public:
   // What the scale needs to be stored.
   struct Parameters {
-    int32_t score_exponent = 0;   // scores are multiplied by 2^score_exponent, then raised to alpha,
+    int32_t score_exponent = 0;  // scores are multiplied by 2^score_exponent, then raised to alpha,
     int32_t weight_exponent = 0;  // then multiplied by 2^weight_exponent
     double unscored = 1;          // the score that unscored samples take
   };

@@ -1,7 +1,8 @@
 // An epoch plan: what stands at each position of an epoch, and with what probability and weight.
 //
 // Two forms, one interface:
-//  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; a keyed
+//  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; a
+//  keyed
 //    permutation orders all slots, one per cell and pass picks its members. O(1) a position.
 //  - Weighted (score_power): independent draws from a frozen WeightIndex.
 

@@ -1,4 +1,5 @@
-// The field's names for samplers, as data: each fills in a SamplerSpec. Code exists for choices only.
+// The field's names for samplers, as data: each fills in a SamplerSpec. Code exists for choices
+// only.
 
 #ifndef SUBSET_SAMPLING_PRESETS_H_
 #define SUBSET_SAMPLING_PRESETS_H_
@@ -20,6 +21,7 @@ struct PresetParameter {
   const char* range;                    // for people
   const char* description;
   void (*set)(SamplerSpec& spec, double value);
+  bool (*accepts)(double value);  // null: ResolveSpec knows the range
 };
 
 struct Preset {
@@ -34,9 +36,10 @@ struct Preset {
 // All presets by name.
 absl::Span<const Preset> Presets();
 
-// Returns the resolved spec of preset `name` with `parameters`. `column` is used as the column of
-// proportion where the preset needs one. Returns kInvalidArgument for an unknown preset (with the
-// nearest known name), an unknown or missing parameter, or a value ResolveSpec refuses.
+// Returns the resolved spec of preset `name` with `parameters`. `column` (empty: "label") is used
+// as the column of proportion where the preset needs one. Returns kInvalidArgument for an unknown
+// preset (field "preset.name") or parameter (both with the nearest known name), a missing one, or a
+// value out of range (field "preset.parameters[NAME]").
 absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
                                        const std::map<std::string, double>& parameters,
                                        absl::string_view column);

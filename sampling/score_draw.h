@@ -1,5 +1,5 @@
-// Draws with replacement by score^alpha within strata, with a uniform floor: the one structure under
-// frozen weighted plans and live draws.
+// Draws with replacement by score^alpha within strata, with a uniform floor: the one structure
+// under frozen weighted plans and live draws.
 //
 //   q_i = p_g * ((1 - lambda) * v_i / V_g + lambda / n_g)        w_i = (r_i / q_i) ^ beta
 //

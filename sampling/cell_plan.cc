@@ -1,0 +1,140 @@
+#include "sampling/cell_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/types/span.h"
+#include "base/log.h"
+#include "sampling/leaf.h"
+#include "sampling/stored_set.h"
+
+namespace subset::sampling {
+namespace {
+
+RangeLookup SlotRanges(const CellLayout& layout) {
+  std::vector<uint64_t> bounds = {0};
+  for (const Cell& cell : layout.cells) bounds.push_back(bounds.back() + cell.slots);
+  return RangeLookup(std::move(bounds));
+}
+
+bool IsDirect(const CellLayout& layout) {
+  return layout.cells.size() == 1 && layout.members() == nullptr &&
+         layout.cells[0].slots <= layout.cells[0].count;
+}
+
+Permutation SlotOrder(const CellLayout& layout, const StreamKey& key, uint64_t slots) {
+  if (IsDirect(layout)) {
+    return Permutation(layout.cells[0].count, DeriveKey(key, Purpose::kCellOrder));
+  }
+  return Permutation(slots, DeriveKey(key, Purpose::kSlotOrder));
+}
+
+}  // namespace
+
+CellPlan::CellPlan(const PlanInput& input, CellLayout layout)
+    : num_samples_(input.num_samples),
+      epoch_(input.key.epoch),
+      stored_(input.spec.score_driven() && Prunes(input.spec.preference, input.key.epoch)),
+      layout_(std::move(layout)),
+      slots_(SlotRanges(layout_)),
+      direct_(IsDirect(layout_)),
+      order_(SlotOrder(layout_, input.key, slots_.total())) {
+  if (!direct_) {
+    choice_.resize(layout_.cells.size());
+    for (size_t c = 0; c < layout_.cells.size(); ++c) {
+      const Cell& cell = layout_.cells[c];
+      if (cell.slots % cell.count == 0) continue;
+      choice_[c] = static_cast<uint32_t>(choices_.size());
+      choices_.emplace_back(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
+    }
+  }
+  FillTraits(input);
+}
+
+void CellPlan::FillTraits(const PlanInput& input) {
+  const Weight& weight = input.spec.weight;
+  const bool weighted = weight.target != Weight::Target::kNone;
+  const double num_slots = static_cast<double>(slots_.total());
+  traits_.num_positions = slots_.total();
+  bool reached = true;          // every sample can appear
+  bool alike = true;            // every sample with the same probability
+  bool all_one = true;          // every weight, before beta
+  double sum_squares = 0;       // of mu
+  std::optional<size_t> first;  // cell with slots
+  bool same_probability = true;
+  bool same_weight = true;
+  for (size_t c = 0; c < layout_.cells.size(); ++c) {
+    const Cell& cell = layout_.cells[c];
+    const double count = static_cast<double>(cell.count);
+    const double mu = cell.expected_slots / count;
+    const double exact = layout_.mass / cell.inverse_target / mu;
+    double w = weighted ? exact : 1;
+    all_one &= static_cast<float>(w) == 1;
+    if (weighted && weight.beta != 1) w = PortablePow(w, weight.beta);
+    probabilities_.push_back(mu);
+    weights_.push_back(static_cast<float>(w));
+    sum_squares += count * mu * mu;
+    reached &= cell.slots > 0;
+    alike &= mu == probabilities_[0];
+    traits_.distinct_samples += std::min(cell.slots, cell.count);
+    if (cell.slots > cell.count) traits_.probability_kind = ProbabilityKind::kExpectedCount;
+    if (cell.slots == 0) continue;
+    if (!first) first = c;
+    same_probability &= mu == probabilities_[*first];
+    same_weight &= weights_[c] == weights_[*first];
+  }
+  SUBSET_CHECK(first.has_value());
+  if (same_probability) traits_.probability = probabilities_[*first];
+  if (same_weight) traits_.weight = weights_[*first];
+  traits_.effective_sample_ratio =
+      num_slots * num_slots / (static_cast<double>(num_samples_) * sum_squares);
+
+  const bool exact = weighted ? weight.beta == 1 || all_one : alike;
+  if (!reached || !exact) {
+    traits_.unbiased_over = UnbiasedOver::kNothing;
+  } else if (weighted && layout_.mass != num_slots) {
+    traits_.unbiased_over = UnbiasedOver::kEpoch;
+  }
+}
+
+CellPlan::Drawn CellPlan::At(uint64_t slot) const {
+  const uint32_t c = layout_.cells.size() == 1 ? 0 : slots_.Find(slot);
+  const Cell& cell = layout_.cells[c];
+  uint64_t k = slot - slots_.bounds()[c];
+  if (k >= cell.slots - cell.slots % cell.count) {
+    k = choices_[choice_[c]].At(k % cell.count);
+  } else if (k >= cell.count) {
+    k %= cell.count;
+  }
+  const uint64_t member = cell.first + k;
+  const uint32_t* members = layout_.members();
+  return {members == nullptr ? static_cast<uint32_t>(member) : members[member], c};
+}
+
+void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
+                    absl::Span<double> probabilities, absl::Span<float> weights) const {
+  order_.Fill(position, indices);
+  if (direct_) {
+    std::fill(probabilities.begin(), probabilities.end(), probabilities_[0]);
+    std::fill(weights.begin(), weights.end(), weights_[0]);
+    return;
+  }
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const Drawn drawn = At(indices[i]);
+    indices[i] = drawn.sample;
+    if (!probabilities.empty()) probabilities[i] = probabilities_[drawn.cell];
+    if (!weights.empty()) weights[i] = weights_[drawn.cell];
+  }
+}
+
+std::string CellPlan::Serialize() const {
+  if (!stored_) return "";
+  SampleSet low(num_samples_);
+  for (const Cell& cell : layout_.cells) {
+    if (!cell.low) continue;
+    for (uint64_t k = 0; k < cell.count; ++k) low.Insert(layout_.members()[cell.first + k]);
+  }
+  return SerializeSampleSet(low, num_samples_, epoch_);
+}
+
+}  // namespace subset::sampling

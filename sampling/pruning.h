@@ -1,0 +1,44 @@
+// Below-mean pruning (InfoBatch: Qin et al., ICLR 2024): which samples it prunes from, and how many
+// of them it keeps.
+
+#ifndef SUBSET_SAMPLING_PRUNING_H_
+#define SUBSET_SAMPLING_PRUNING_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "sampling/columns.h"
+#include "sampling/spec.h"
+
+namespace subset::sampling {
+
+// A set of samples, one bit each.
+class SampleSet {
+ public:
+  explicit SampleSet(uint64_t num_samples) : words_((num_samples + 63) / 64) {}
+
+  void Insert(uint64_t i) { words_[i / 64] |= uint64_t{1} << (i % 64); }
+  bool Contains(uint64_t i) const { return (words_[i / 64] >> (i % 64) & 1) != 0; }
+
+  std::vector<uint64_t>& words() { return words_; }
+  const std::vector<uint64_t>& words() const { return words_; }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+// Whether `epoch` prunes: the first floor(delta * total_epochs) epochs do, the rest draw
+// everything.
+bool Prunes(const Preference& preference, uint64_t epoch);
+
+// Returns the scored samples whose score is strictly below the mean of the scored; with `strata`,
+// of the scored of their stratum. Unscored samples take no part. Exact: equal scores are never
+// below their mean. O(N), two passes over the scores.
+SampleSet BelowMean(const ScoreView& scores, uint64_t num_samples, const Strata* strata);
+
+// Returns how many of `low` > 0 samples stay: max(1, floor((1 - ratio) * low)).
+uint64_t KeptCount(const Preference& preference, uint64_t low);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_PRUNING_H_
