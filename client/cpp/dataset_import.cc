@@ -1,0 +1,115 @@
+#include "subset/dataset_import.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/sync_stream.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/base/config.h"
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "client/cpp/connection.h"
+#include "subset/client.h"
+
+#ifndef ABSL_IS_LITTLE_ENDIAN
+#error "Columns are sent as they lie in memory, which must be little-endian."
+#endif
+
+namespace subset {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{1} << 20;  // a multiple of every width
+constexpr uint64_t kBytesPerExtraSecond = uint64_t{4} << 20;
+
+size_t Width(v1::ColumnType type) {
+  switch (type) {
+    case v1::COLUMN_TYPE_UINT8:
+      return 1;
+    case v1::COLUMN_TYPE_UINT16:
+      return 2;
+    case v1::COLUMN_TYPE_UINT32:
+    case v1::COLUMN_TYPE_FLOAT32:
+      return 4;
+    case v1::COLUMN_TYPE_INT64:
+    case v1::COLUMN_TYPE_FLOAT64:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+absl::Status Validate(const DatasetImport& dataset) {
+  for (size_t i = 0; i < dataset.columns.size(); ++i) {
+    const ImportColumn& column = dataset.columns[i];
+    const std::string field = absl::StrCat("columns[", i, "] \"", column.name, "\"");
+    const size_t width = Width(column.type);
+    if (width == 0) return InvalidField(field, absl::StrCat("has no known type: ", column.type));
+    if (column.bytes.size() % width != 0 || column.bytes.size() / width != dataset.num_samples) {
+      return InvalidField(field,
+                          absl::StrCat("has ", column.bytes.size(), " bytes; ", dataset.num_samples,
+                                       " samples of ", width, " bytes are needed"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+uint64_t TotalBytes(const DatasetImport& dataset) {
+  uint64_t total = 0;
+  for (const ImportColumn& column : dataset.columns) total += column.bytes.size();
+  return total;
+}
+
+v1::ImportDatasetRequest HeaderOf(const DatasetImport& dataset) {
+  v1::ImportDatasetRequest message;
+  auto* header = message.mutable_header();
+  header->set_dataset(dataset.name);
+  header->set_num_samples(dataset.num_samples);
+  header->set_create_only(dataset.create_only);
+  for (const ImportColumn& column : dataset.columns) {
+    auto* declared = header->add_columns();
+    declared->set_name(column.name);
+    declared->set_type(column.type);
+  }
+  return message;
+}
+
+// Writes until the server has everything or has ended the call; Finish says which.
+void WriteAll(const DatasetImport& dataset, grpc::ClientWriter<v1::ImportDatasetRequest>* writer) {
+  if (!writer->Write(HeaderOf(dataset))) return;
+  const uint64_t total = TotalBytes(dataset);
+  uint64_t sent = 0;
+  v1::ImportDatasetRequest message;
+  for (const ImportColumn& column : dataset.columns) {
+    const size_t width = Width(column.type);
+    for (size_t begin = 0; begin < column.bytes.size(); begin += kChunkBytes) {
+      const absl::string_view piece = column.bytes.substr(begin, kChunkBytes);
+      auto* chunk = message.mutable_chunk();
+      chunk->set_column(column.name);
+      chunk->set_first_sample(begin / width);
+      chunk->set_data(piece.data(), piece.size());
+      if (!writer->Write(message)) return;
+      sent += piece.size();
+      if (dataset.progress) dataset.progress(sent, total);
+    }
+  }
+  writer->WritesDone();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Dataset> Client::ImportDataset(const DatasetImport& dataset, Timeout timeout) {
+  const absl::Status valid = Validate(dataset);
+  if (!valid.ok()) return valid;
+  const absl::Duration allowed = timeout.value_or(
+      connection_->options.default_timeout +
+      absl::Seconds(static_cast<int64_t>(TotalBytes(dataset) / kBytesPerExtraSecond)));
+  return client_internal::CallWithRetry<v1::Dataset>(
+      *connection_, allowed, [&](grpc::ClientContext* context, v1::Dataset* response) {
+        auto writer = connection_->datasets->ImportDataset(context, response);
+        WriteAll(dataset, writer.get());
+        return writer->Finish();
+      });
+}
+
+}  // namespace subset

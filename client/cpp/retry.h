@@ -1,0 +1,51 @@
+// When a failed call is tried again: UNAVAILABLE only, exponential backoff with full jitter, a
+// bounded number of attempts, never past the deadline.
+
+#ifndef SUBSET_CLIENT_CPP_RETRY_H_
+#define SUBSET_CLIENT_CPP_RETRY_H_
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "subset/client.h"
+
+namespace subset {
+
+// What a retry needs of the world. Thread-safe.
+class RetryTiming {
+ public:
+  virtual ~RetryTiming() = default;
+  virtual absl::Duration Monotonic() = 0;  // time since an arbitrary start
+  virtual void Sleep(absl::Duration duration) = 0;
+  virtual double Uniform() = 0;  // in [0, 1)
+
+  // The machine's.
+  static RetryTiming* Real();
+};
+
+// One call and its repetitions. Not thread-safe.
+class Retry {
+ public:
+  // `timeout` counts from now. `timing` must outlive this.
+  Retry(const RetryOptions& options, absl::Duration timeout, RetryTiming* timing);
+
+  // Time until the deadline; not positive once it has passed.
+  absl::Duration Remaining() const;
+
+  // Called with the error of an attempt. Waits and returns true when another attempt is due;
+  // returns false at once when `status` is not kUnavailable, the attempts are used up, or the wait
+  // would end at or after the deadline.
+  bool WaitToTryAgain(const absl::Status& status);
+
+  // Something went well: the next error is the first again.
+  void ResetAttempts() { failures_ = 0; }
+
+ private:
+  const RetryOptions options_;
+  RetryTiming* const timing_;
+  const absl::Duration deadline_;  // on timing_'s clock
+  int failures_ = 0;
+};
+
+}  // namespace subset
+
+#endif  // SUBSET_CLIENT_CPP_RETRY_H_

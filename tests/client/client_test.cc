@@ -1,0 +1,268 @@
+#include "subset/client.h"
+
+#include <cstring>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/fake_timing.h"
+#include "tests/testing/status_matchers.h"
+
+namespace subset {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const grpc::Status kDown(grpc::StatusCode::UNAVAILABLE, "going down");
+
+class ClientTest : public ::testing::Test {
+ protected:
+  ClientTest() : client_(*Client::Connect(server_.address(), Options())) {}
+
+  ClientOptions Options() {
+    ClientOptions options;
+    options.timing = &timing_;
+    options.retry.max_attempts = 4;
+    return options;
+  }
+  v1::GetRunRequest Named(const std::string& name) {
+    v1::GetRunRequest request;
+    request.set_name(name);
+    return request;
+  }
+  void MakeRun() {
+    v1::CreateRunRequest request;
+    request.set_name("r");
+    request.set_sampler("d/s");
+    request.set_global_batch_size(4);
+    ASSERT_OK(client_->CreateRun(request));
+  }
+
+  FakeServer server_;
+  FakeTiming timing_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ClientTest, UnavailableIsRepeatedUntilItSucceeds) {
+  MakeRun();
+  server_.FailNext({kDown, kDown});
+  ASSERT_OK_AND_ASSIGN(v1::Run run, client_->GetRun(Named("r")));
+  EXPECT_EQ(run.name(), "r");
+  EXPECT_THAT(timing_.sleeps(), ElementsAre(absl::Milliseconds(50), absl::Milliseconds(100)));
+  EXPECT_THAT(server_.calls(), ElementsAre("CreateRun", "GetRun", "GetRun", "GetRun"));
+}
+
+TEST_F(ClientTest, AttemptsAreBoundedAndTheLastErrorIsReturned) {
+  server_.FailNext({kDown, kDown, kDown, grpc::Status(grpc::StatusCode::UNAVAILABLE, "the 4th")});
+  EXPECT_THAT(client_->GetRun(Named("r")), StatusIs(absl::StatusCode::kUnavailable, "the 4th"));
+  EXPECT_THAT(server_.calls(), SizeIs(4));
+}
+
+TEST_F(ClientTest, OtherCodesAreFinal) {
+  for (int code = 1; code <= 16; ++code) {
+    if (code == grpc::StatusCode::UNAVAILABLE) continue;
+    const size_t before = server_.calls().size();
+    server_.FailNext({grpc::Status(static_cast<grpc::StatusCode>(code), "no")});
+    EXPECT_THAT(client_->GetRun(Named("r")), StatusIs(static_cast<absl::StatusCode>(code), "no"));
+    EXPECT_EQ(server_.calls().size(), before + 1);
+  }
+  EXPECT_THAT(timing_.sleeps(), IsEmpty());
+}
+
+TEST_F(ClientTest, FieldAndReasonArrive) {
+  EXPECT_THAT(client_->GetRun(Named("nobody")),
+              AllOf(StatusIs(absl::StatusCode::kNotFound, "run \"nobody\" does not exist"),
+                    ReasonIs("NOT_FOUND")));
+  server_.FailNext(
+      {DetailedError(grpc::StatusCode::INVALID_ARGUMENT, "m", "name", "INVALID_FIELD")});
+  EXPECT_THAT(client_->GetRun(Named("")), AllOf(FieldIs("name"), ReasonIs("INVALID_FIELD")));
+}
+
+TEST_F(ClientTest, EveryCallHasADeadline) {
+  EXPECT_THAT(client_->GetRun(Named("r"), absl::ZeroDuration()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(client_->GetRun(Named("r"), absl::Seconds(-5)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(server_.calls(), IsEmpty());
+  EXPECT_THAT(client_->GetRun(Named("r"), absl::InfiniteDuration()),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(ClientTest, NobodyListeningIsUnavailableAfterTheAttempts) {
+  // A port that was ours a moment ago, so nobody listens there.
+  const std::string address = FakeServer().address();
+  ASSERT_OK_AND_ASSIGN(auto client, Client::Connect(address, Options()));
+  EXPECT_THAT(client->GetRun(Named("r")), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(timing_.sleeps(), SizeIs(3));
+}
+
+TEST_F(ClientTest, OptionsOutsideTheirRangeAreNamed) {
+  const auto connect = [](auto change) {
+    ClientOptions options;
+    change(options);
+    return Client::Connect("localhost:1", options);
+  };
+  EXPECT_THAT(Client::Connect(""), FieldIs("address"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.default_timeout = absl::ZeroDuration(); }),
+              FieldIs("default_timeout"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.retry.max_attempts = 0; }),
+              FieldIs("retry.max_attempts"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.retry.max_backoff = absl::Milliseconds(1); }),
+              FieldIs("retry.max_backoff"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.retry.initial_backoff = absl::Seconds(-1); }),
+              FieldIs("retry.max_backoff"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.retry.multiplier = 0.5; }),
+              FieldIs("retry.multiplier"));
+}
+
+TEST_F(ClientTest, ImportSendsEveryByteInPiecesOfAtMostOneMebibyte) {
+  std::vector<double> loss(400'000);
+  std::vector<uint8_t> label(400'000);
+  for (size_t i = 0; i < loss.size(); ++i) {
+    loss[i] = 0.5 * static_cast<double>(i);
+    label[i] = static_cast<uint8_t>(i % 10);
+  }
+  std::vector<std::pair<uint64_t, uint64_t>> progress;
+  DatasetImport dataset;
+  dataset.name = "d";
+  dataset.num_samples = loss.size();
+  dataset.columns = {ImportColumn("loss", absl::MakeConstSpan(loss)),
+                     ImportColumn("label", absl::MakeConstSpan(label))};
+  dataset.progress = [&](uint64_t sent, uint64_t total) { progress.emplace_back(sent, total); };
+  ASSERT_OK_AND_ASSIGN(v1::Dataset created, client_->ImportDataset(dataset));
+  EXPECT_EQ(created.num_samples(), 400'000u);
+  EXPECT_EQ(created.columns(0).type(), v1::COLUMN_TYPE_FLOAT64);
+  const std::string sent = server_.column("d", "loss");
+  ASSERT_EQ(sent.size(), loss.size() * sizeof(double));
+  EXPECT_EQ(std::memcmp(sent.data(), loss.data(), sent.size()), 0);
+  EXPECT_EQ(server_.column("d", "label"), std::string(label.begin(), label.end()));
+  EXPECT_THAT(server_.chunk_sizes(),
+              ElementsAre(1 << 20, 1 << 20, 1 << 20, 3'200'000 - 3 * (1 << 20), 400'000));
+  ASSERT_THAT(progress, SizeIs(5));
+  EXPECT_EQ(progress.back(), std::make_pair(uint64_t{3'600'000}, uint64_t{3'600'000}));
+}
+
+TEST_F(ClientTest, ImportStartsAgainAfterUnavailable) {
+  const std::vector<int64_t> when = {1, -2, 3};
+  DatasetImport dataset;
+  dataset.name = "d";
+  dataset.num_samples = 3;
+  dataset.columns = {ImportColumn("when", absl::MakeConstSpan(when))};
+  server_.FailNext({kDown});
+  ASSERT_OK(client_->ImportDataset(dataset));
+  EXPECT_THAT(server_.calls(), ElementsAre("ImportDataset", "ImportDataset"));
+  EXPECT_EQ(server_.column("d", "when").size(), 24u);
+}
+
+TEST_F(ClientTest, ImportWithoutColumnsIsLegal) {
+  DatasetImport dataset;
+  dataset.name = "plain";
+  dataset.num_samples = 10;
+  ASSERT_OK_AND_ASSIGN(v1::Dataset created, client_->ImportDataset(dataset));
+  EXPECT_EQ(created.columns_size(), 0);
+}
+
+TEST_F(ClientTest, ImportRefusesAColumnOfTheWrongSizeBeforeSending) {
+  const std::vector<float> values = {1, 2, 3};
+  DatasetImport dataset;
+  dataset.name = "d";
+  dataset.num_samples = 4;
+  dataset.columns = {ImportColumn("loss", absl::MakeConstSpan(values))};
+  EXPECT_THAT(client_->ImportDataset(dataset),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("columns[0] \"loss\" has 12 bytes; 4 samples of 4 bytes")));
+  dataset.num_samples = 3;
+  dataset.columns = {ImportColumn("loss", v1::COLUMN_TYPE_UNSPECIFIED, "abc")};
+  EXPECT_THAT(client_->ImportDataset(dataset),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no known type")));
+  dataset.columns = {ImportColumn("loss", v1::COLUMN_TYPE_UINT16, "abcdefg")};
+  EXPECT_THAT(client_->ImportDataset(dataset), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(server_.calls(), IsEmpty());
+}
+
+TEST_F(ClientTest, HealthIsAsked) {
+  EXPECT_THAT(client_->CheckHealth(""), IsOkAndHolds(true));
+  server_.set_serving(false);
+  EXPECT_THAT(client_->CheckHealth("readiness"), IsOkAndHolds(false));
+  EXPECT_THAT(client_->CheckHealth("unknown"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(ClientTest, FeedbackIsRepeatedWithTheSameSequence) {
+  MakeRun();
+  ASSERT_OK_AND_ASSIGN(auto session, client_->OpenFeedback(9));
+  EXPECT_EQ(session->session_id(), 11u);
+  BatchView batch;
+  ASSERT_OK(batch.Decode(FakeBatch(0, 0, 3)));
+  ASSERT_OK_AND_ASSIGN(v1::Feedback feedback, LossFeedback(batch, 5, {1.f, 2.f, 3.f}));
+  server_.FailNext({kDown, kDown});
+  ASSERT_OK_AND_ASSIGN(auto first, session->Report({feedback}));
+  EXPECT_FALSE(first.duplicate());
+  ASSERT_OK(session->Report({feedback}, v1::DURABILITY_APPLIED));
+  const auto reports = server_.reports();
+  ASSERT_THAT(reports, SizeIs(2));
+  EXPECT_EQ(reports[0].sequence(), 1u);
+  EXPECT_EQ(reports[0].run_uid(), 9u);
+  EXPECT_EQ(reports[0].session_id(), 11u);
+  EXPECT_EQ(reports[0].durability(), v1::DURABILITY_DURABLE);
+  EXPECT_EQ(reports[1].sequence(), 2u);
+  EXPECT_EQ(reports[1].durability(), v1::DURABILITY_APPLIED);
+}
+
+TEST_F(ClientTest, AStampedMessageSentTwiceIsADuplicate) {
+  ASSERT_OK_AND_ASSIGN(auto session, client_->OpenFeedback(9));
+  const v1::ReportFeedbackRequest request = session->Stamp({v1::Feedback()});
+  ASSERT_OK_AND_ASSIGN(auto first, session->Send(request));
+  ASSERT_OK_AND_ASSIGN(auto second, session->Send(request));
+  EXPECT_FALSE(first.duplicate());
+  EXPECT_TRUE(second.duplicate());
+  EXPECT_THAT(server_.reports(), SizeIs(1));
+}
+
+TEST(LossFeedbackTest, LeavesPaddingOut) {
+  v1::Batch message = FakeBatch(3, 8, 4);
+  message.set_padding(1);
+  BatchView batch;
+  ASSERT_OK(batch.Decode(message));
+  ASSERT_OK_AND_ASSIGN(v1::Feedback feedback, LossFeedback(batch, 6, {1.f, 2.f, 3.f, 4.f}));
+  EXPECT_EQ(feedback.epoch(), 3u);
+  EXPECT_EQ(feedback.position(), 8u);
+  EXPECT_EQ(feedback.step(), 6u);
+  EXPECT_EQ(feedback.attempt(), 1u);
+  EXPECT_EQ(feedback.index_width(), 4u);
+  EXPECT_EQ(feedback.indices(), message.indices().substr(0, 12));
+  ASSERT_EQ(feedback.values_size(), 1);
+  EXPECT_EQ(feedback.values(0).name(), "loss");
+  EXPECT_EQ(feedback.values(0).values().size(), 12u);
+
+  message.set_padding(4);
+  ASSERT_OK(batch.Decode(message));
+  ASSERT_OK_AND_ASSIGN(feedback, LossFeedback(batch, 6, {1.f, 2.f, 3.f, 4.f}));
+  EXPECT_FALSE(feedback.has_position()) << "nothing is acknowledged";
+  EXPECT_THAT(feedback.indices(), IsEmpty());
+}
+
+TEST(LossFeedbackTest, WideIndicesStayWide) {
+  const std::vector<uint64_t> wide = {1, uint64_t{1} << 32};
+  v1::Batch message = FakeBatch(0, 0, 2);
+  message.set_index_width(8);
+  message.set_indices(wide.data(), 16);
+  BatchView batch;
+  ASSERT_OK(batch.Decode(message));
+  ASSERT_OK_AND_ASSIGN(v1::Feedback feedback, LossFeedback(batch, 0, {1.f, 2.f}));
+  EXPECT_EQ(feedback.index_width(), 8u);
+  EXPECT_EQ(feedback.indices(), message.indices());
+}
+
+TEST(LossFeedbackTest, SizesMustAgree) {
+  BatchView batch;
+  ASSERT_OK(batch.Decode(FakeBatch(0, 0, 2)));
+  EXPECT_THAT(LossFeedback(batch, 0, {1.f}),
+              AllOf(StatusIs(absl::StatusCode::kInvalidArgument), FieldIs("loss")));
+}
+
+}  // namespace
+}  // namespace subset
