@@ -1,0 +1,174 @@
+#include "server/batch_stream.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "server/batch_draw.h"
+
+namespace subset {
+namespace {
+
+constexpr size_t kMaxRequestBytes = 1024;  // far above any request of ours
+
+absl::Status Draining() {
+  return WithReason(absl::UnavailableError("the server is draining: send the request to another"),
+                    "DRAINING");
+}
+
+}  // namespace
+
+bool BatchStreams::Add(BatchStream* stream) {
+  MutexLock lock(&mu_);
+  if (!stopped_) streams_.insert(stream);
+  return !stopped_;
+}
+
+void BatchStreams::Remove(BatchStream* stream) {
+  MutexLock lock(&mu_);
+  streams_.erase(stream);
+}
+
+void BatchStreams::Stop() {
+  MutexLock lock(&mu_);  // held, so that no stream ends while it is told
+  stopped_ = true;
+  for (BatchStream* stream : streams_) stream->Stop();
+}
+
+BatchStream::BatchStream(const ServiceParts& parts, BatchStreams* streams,
+                         grpc::CallbackServerContext* context)
+    : parts_(parts), streams_(streams), context_(context), rpc_(parts, Method::kStreamBatches) {
+  parts_.metrics->StreamOpened();
+  absl::Status admitted = rpc_.Admit(*context);
+  if (!streams_->Add(this)) admitted.Update(Draining());
+  mu_.Lock();
+  Fail(std::move(admitted));
+  Pump();
+}
+
+void BatchStream::Stop() {
+  mu_.Lock();
+  stopping_ = true;
+  Pump();
+}
+
+void BatchStream::OnReadDone(bool ok) {
+  if (ok) {
+    rpc_.metrics().Received();
+    // Fields we do not know must not fill the memory of a stream's backlog.
+    if (next_request_.ByteSizeLong() > kMaxRequestBytes) next_request_.DiscardUnknownFields();
+  }
+  mu_.Lock();
+  reading_ = false;
+  if (!ok) {
+    no_more_reads_ = true;
+  } else if (status_.ok()) {
+    requests_.push_back(std::move(next_request_));
+  }
+  Pump();
+}
+
+void BatchStream::OnWriteDone(bool ok) {
+  if (ok) rpc_.metrics().Sent();
+  mu_.Lock();
+  slots_[write_slot_].state = SlotState::kFree;
+  write_slot_ = (write_slot_ + 1) % kSlots;
+  --busy_slots_;
+  if (!ok) Fail(absl::CancelledError("the client has gone"));
+  Pump();
+}
+
+void BatchStream::OnCancel() {
+  mu_.Lock();
+  Fail(absl::CancelledError("the call was cancelled"));
+  Pump();
+}
+
+void BatchStream::OnDone() {
+  streams_->Remove(this);
+  parts_.metrics->StreamClosed();
+  delete this;
+}
+
+void BatchStream::OnDrawn(Slot& slot, absl::Status status) {
+  mu_.Lock();
+  if (status.ok()) {
+    slot.state = SlotState::kReady;
+    draw_slot_ = (draw_slot_ + 1) % kSlots;
+  } else {
+    slot.state = SlotState::kFree;
+    --busy_slots_;
+    Fail(std::move(status));
+  }
+  Pump();
+}
+
+void BatchStream::Fail(absl::Status status) {
+  status_.Update(std::move(status));
+  if (!status_.ok()) requests_.clear();
+}
+
+BatchStream::Step BatchStream::NextStep() {
+  if (!reading_ && !no_more_reads_ && !stopping_ && status_.ok() &&
+      requests_.size() + busy_slots_ < kMaxOutstanding) {
+    reading_ = true;
+    return Step::kRead;
+  }
+  if (slots_[write_slot_].state == SlotState::kReady) {
+    slots_[write_slot_].state = SlotState::kWriting;
+    return Step::kWrite;
+  }
+  if (!requests_.empty() && slots_[draw_slot_].state == SlotState::kFree) {
+    Slot& slot = slots_[draw_slot_];
+    slot.state = SlotState::kDrawing;
+    slot.request = std::move(requests_.front());
+    requests_.pop_front();
+    ++busy_slots_;
+    return Step::kDraw;
+  }
+  const bool over = !status_.ok() || no_more_reads_ || stopping_;
+  if (over && requests_.empty() && busy_slots_ == 0) return Step::kFinish;
+  return Step::kNothing;
+}
+
+void BatchStream::Pump() {
+  if (pumping_) {
+    mu_.Unlock();
+    return;
+  }
+  pumping_ = true;
+  for (;;) {
+    const Step step = NextStep();
+    Slot& to_write = slots_[write_slot_];
+    Slot& to_draw = slots_[draw_slot_];
+    if (step == Step::kNothing) {
+      pumping_ = false;
+      mu_.Unlock();
+      return;
+    }
+    if (step == Step::kFinish) {
+      // pumping_ stays true: whoever comes now finds nothing to do.
+      if (stopping_ && !no_more_reads_) status_.Update(Draining());
+      const grpc::Status status = rpc_.End(status_);
+      mu_.Unlock();
+      Finish(status);
+      return;
+    }
+    mu_.Unlock();
+    switch (step) {
+      case Step::kRead:
+        StartRead(&next_request_);
+        break;
+      case Step::kWrite:
+        StartWrite(&to_write.batch);
+        break;
+      default:
+        to_draw.batch.Clear();  // keeps its buffers
+        DrawBatch(parts_, to_draw.request, &to_draw.batch, CancelledBy(context_),
+                  [this, &to_draw](absl::Status status) { OnDrawn(to_draw, std::move(status)); });
+        break;
+    }
+    mu_.Lock();
+  }
+}
+
+}  // namespace subset

@@ -1,0 +1,97 @@
+// One StreamBatches call: one reply per request, in order.
+
+#ifndef SUBSET_SERVER_BATCH_STREAM_H_
+#define SUBSET_SERVER_BATCH_STREAM_H_
+
+#include <array>
+#include <deque>
+#include <unordered_set>
+
+#include "base/mutex.h"
+#include "server/rpc.h"
+#include "subset/v1/training.grpc.pb.h"
+
+namespace subset {
+
+class BatchStream;
+
+// The streams of a server that are open, so that a drain can end them. Thread-safe.
+class BatchStreams {
+ public:
+  // Returns false, and forgets the stream, if Stop was called.
+  bool Add(BatchStream* stream);
+  void Remove(BatchStream* stream);
+  // Calls Stop of every stream; streams that come later are refused.
+  void Stop();
+
+ private:
+  Mutex mu_;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::unordered_set<BatchStream*> streams_ ABSL_GUARDED_BY(mu_);
+};
+
+// Requests are read ahead, up to kMaxOutstanding; replies are drawn one ahead of the one being
+// written, so that drawing and sending overlap and a reader that stops costs two batches. Messages
+// are used again: a stream in its stride allocates nothing of its own.
+//
+// Reactions come on any of gRPC's threads and draws end on any of the engine's. Each only notes
+// what happened and calls Pump, which one thread at a time runs: what another thread notes
+// meanwhile, it sees before it leaves. Deletes itself when gRPC is done with it.
+class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch> {
+ public:
+  static constexpr size_t kMaxOutstanding = 1024;
+
+  BatchStream(const ServiceParts& parts, BatchStreams* streams,
+              grpc::CallbackServerContext* context);
+
+  // Reads no more, answers what was read, ends with kUnavailable (reason DRAINING).
+  void Stop();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  enum class SlotState { kFree, kDrawing, kReady, kWriting };
+  struct Slot {
+    SlotState state = SlotState::kFree;
+    v1::GetBatchRequest request;
+    v1::Batch batch;
+  };
+  enum class Step { kNothing, kRead, kWrite, kDraw, kFinish };
+  static constexpr size_t kSlots = 2;
+
+  // Does whatever can be done now; releases mu_. The stream may be gone afterwards.
+  void Pump() ABSL_UNLOCK_FUNCTION(mu_);
+  // Decides, and marks as begun, the next step.
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnDrawn(Slot& slot, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  // The first error decides the status; what was asked and not yet drawn is dropped.
+  void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Constant after construction.
+  const ServiceParts parts_;
+  BatchStreams* const streams_;
+  grpc::CallbackServerContext* const context_;
+
+  Rpc rpc_;                           // used by the thread that pumps
+  v1::GetBatchRequest next_request_;  // belongs to gRPC while reading_
+  std::array<Slot, kSlots> slots_;    // contents belong to whoever `state` says; state is under mu_
+
+  Mutex mu_;
+  // Guarded by mu_.
+  std::deque<v1::GetBatchRequest> requests_ ABSL_GUARDED_BY(mu_);  // read, not yet drawn
+  size_t draw_slot_ ABSL_GUARDED_BY(mu_) = 0;                      // the next to draw into
+  size_t write_slot_ ABSL_GUARDED_BY(mu_) = 0;                     // the next to write
+  size_t busy_slots_ ABSL_GUARDED_BY(mu_) = 0;
+  bool pumping_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool no_more_reads_ ABSL_GUARDED_BY(mu_) = false;  // the client is done, or gone
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace subset
+
+#endif  // SUBSET_SERVER_BATCH_STREAM_H_

@@ -1,0 +1,33 @@
+#include "server/dataset_service.h"
+
+#include "server/import_stream.h"
+
+namespace subset {
+
+grpc::ServerReadReactor<v1::ImportDatasetRequest>* DatasetService::ImportDataset(
+    grpc::CallbackServerContext* context, v1::Dataset* reply) {
+  return new ImportStream(parts_, context, reply);  // deletes itself when the call is over
+}
+
+grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,
+                                                     const v1::GetDatasetRequest* request,
+                                                     v1::Dataset* reply) {
+  return Answer(parts_, Method::kGetDataset, context, reply,
+                [&] { return parts_.engine->GetDataset(*request); });
+}
+
+grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,
+                                                       const v1::ListDatasetsRequest* request,
+                                                       v1::ListDatasetsResponse* reply) {
+  return Answer(parts_, Method::kListDatasets, context, reply,
+                [&] { return parts_.engine->ListDatasets(*request); });
+}
+
+grpc::ServerUnaryReactor* DatasetService::DeleteDataset(grpc::CallbackServerContext* context,
+                                                        const v1::DeleteDatasetRequest* request,
+                                                        v1::DeleteDatasetResponse* reply) {
+  return AnswerLater(parts_, Method::kDeleteDataset, context, reply,
+                     [&](auto done) { parts_.engine->DeleteDataset(*request, std::move(done)); });
+}
+
+}  // namespace subset

@@ -1,0 +1,91 @@
+#include "server/training_service.h"
+
+#include "server/batch_draw.h"
+
+namespace subset {
+
+grpc::ServerUnaryReactor* TrainingService::CreateRun(grpc::CallbackServerContext* context,
+                                                     const v1::CreateRunRequest* request,
+                                                     v1::Run* reply) {
+  return AnswerLater(parts_, Method::kCreateRun, context, reply,
+                     [&](auto done) { parts_.engine->CreateRun(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetRun(grpc::CallbackServerContext* context,
+                                                  const v1::GetRunRequest* request,
+                                                  v1::Run* reply) {
+  return Answer(parts_, Method::kGetRun, context, reply,
+                [&] { return parts_.engine->GetRun(*request); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ListRuns(grpc::CallbackServerContext* context,
+                                                    const v1::ListRunsRequest* request,
+                                                    v1::ListRunsResponse* reply) {
+  return Answer(parts_, Method::kListRuns, context, reply,
+                [&] { return parts_.engine->ListRuns(*request); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::DeleteRun(grpc::CallbackServerContext* context,
+                                                     const v1::DeleteRunRequest* request,
+                                                     v1::DeleteRunResponse* reply) {
+  return AnswerLater(parts_, Method::kDeleteRun, context, reply,
+                     [&](auto done) { parts_.engine->DeleteRun(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::OpenEpoch(grpc::CallbackServerContext* context,
+                                                     const v1::OpenEpochRequest* request,
+                                                     v1::Epoch* reply) {
+  return AnswerLater(parts_, Method::kOpenEpoch, context, reply, [&](auto done) {
+    parts_.engine->OpenEpoch(*request, CancelledBy(context), std::move(done));
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetBatch(grpc::CallbackServerContext* context,
+                                                    const v1::GetBatchRequest* request,
+                                                    v1::Batch* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Rpc rpc(parts_, Method::kGetBatch);
+  rpc.metrics().Received();
+  if (absl::Status admitted = rpc.Admit(*context); !admitted.ok()) {
+    reactor->Finish(rpc.End(admitted));
+    return reactor;
+  }
+  DrawBatch(parts_, *request, reply, CancelledBy(context),
+            [reactor, rpc](absl::Status status) mutable {
+              if (status.ok()) rpc.metrics().Sent();
+              reactor->Finish(rpc.End(status));
+            });
+  return reactor;
+}
+
+grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch>* TrainingService::StreamBatches(
+    grpc::CallbackServerContext* context) {
+  return new BatchStream(parts_, &streams_, context);  // deletes itself when the call is over
+}
+
+grpc::ServerUnaryReactor* TrainingService::OpenSession(grpc::CallbackServerContext* context,
+                                                       const v1::OpenSessionRequest* request,
+                                                       v1::OpenSessionResponse* reply) {
+  return AnswerLater(parts_, Method::kOpenSession, context, reply,
+                     [&](auto done) { parts_.engine->OpenSession(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ReportFeedback(grpc::CallbackServerContext* context,
+                                                          const v1::ReportFeedbackRequest* request,
+                                                          v1::ReportFeedbackResponse* reply) {
+  return AnswerLater(parts_, Method::kReportFeedback, context, reply, [&](auto done) {
+    const absl::Duration start = parts_.clock->Monotonic();
+    parts_.engine->ReportFeedback(
+        *request, [this, request, start, done = std::move(done)](
+                      absl::StatusOr<v1::ReportFeedbackResponse> result) mutable {
+          if (result.ok()) {
+            parts_.metrics->Acknowledged(result->durability(), parts_.clock->Monotonic() - start);
+          } else if (absl::IsInvalidArgument(result.status())) {
+            parts_.metrics->RefusedFeedback(*request);
+          }
+          done(std::move(result));
+        });
+  });
+}
+
+}  // namespace subset
