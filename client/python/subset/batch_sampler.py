@@ -63,6 +63,7 @@ class BatchSampler:
         self._prefetch = prefetch
         self._probabilities = probabilities
         self._next: Tuple[int, int] = (0, 0)  # (epoch, step) where the next iteration begins
+        self._ended = False  # all of that epoch was given: the next iteration is the one after
         self._given: Optional[Tuple[int, int]] = None  # (epoch, steps given) of the last iteration
         self._epoch: Optional[Epoch] = None  # the epoch last opened
         self._expected_uid = 0  # of a state that was loaded
@@ -77,12 +78,13 @@ class BatchSampler:
         """The next iteration is this epoch; from its beginning, or where a loaded state stood in it."""
         if not 0 <= epoch < 2**32:
             raise ValueError(f"epoch {epoch} is outside [0, 2^32)")
-        if epoch != self._next[0]:
+        if epoch != self._next[0] or self._ended:
             self._next = (epoch, 0)
+            self._ended = False
             self._given = None
 
     def __len__(self) -> int:
-        """Steps of the next epoch, which this opens (and may wait for, as Run.open_epoch does)."""
+        """Steps of the epoch last set or begun, which this opens (and may wait, as Run.open_epoch)."""
         return self._open(self._next[0]).num_steps
 
     def __iter__(self) -> Iterator[List[int]]:
@@ -139,6 +141,7 @@ class BatchSampler:
                 raise ValueError(f"the state has {key} {found[key]!r}, this run {value!r}")
         self._expected_uid = found["run_uid"]
         self._next = (found["epoch"], found["step"])
+        self._ended = False
         self._given = None
         self.run._reported = None
         self._stop()
@@ -169,9 +172,12 @@ class BatchSampler:
         return self._epoch
 
     def _begin(self, iteration: "_Iteration") -> Tuple[Prefetch, int]:
-        """Starts the stream of the next epoch; an older iteration ends."""
+        """Starts the stream of the next epoch, and gives the run's uid; an older iteration ends."""
         self._stop()
         self._iteration = iteration
+        if self._ended:
+            self._next = (self._next[0] + 1, 0)
+            self._ended = False
         epoch, first = self._next
         opened = self._open(epoch)
         self._next = (epoch, 0)
@@ -196,8 +202,8 @@ class BatchSampler:
         self._given = (draw.epoch, draw.step + 1)
         return indices
 
-    def _ended(self) -> None:
-        self._next = (self._next[0] + 1, 0)
+    def _end(self) -> None:
+        self._ended = True
         self._iteration = None
 
 
@@ -222,7 +228,7 @@ class _Iteration(Iterator[List[int]]):
         self.sampler_run._wait_seconds += time.monotonic() - began
         if reply is None:
             self.close()
-            self._sampler._ended()
+            self._sampler._end()
             raise StopIteration
         return self._sampler._give(reply, self._uid)
 

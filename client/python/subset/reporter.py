@@ -30,8 +30,9 @@ _living: "weakref.WeakSet[Reporter]" = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
+    until = time.monotonic() + _EXIT_SECONDS
     for reporter in list(_living):
-        reporter.close(timeout=_EXIT_SECONDS)
+        reporter.close(timeout=max(0.0, until - time.monotonic()))
 
 
 @dataclass(frozen=True)
