@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -152,12 +153,13 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t limit)
     if (errno == ENOENT) return absl::DataLossError(absl::StrCat(path, " is missing"));
     return FileError("open", path, errno);
   }
-  std::string bytes(limit + 1, '\0');
+  std::string bytes;
   size_t size = 0;
   ssize_t got = 0;
-  while (size < bytes.size() && (got = read(fd, &bytes[size], bytes.size() - size)) > 0) {
+  do {
     size += static_cast<size_t>(got);
-  }
+    bytes.resize(size + std::min<size_t>(64 << 10, limit + 1 - size));
+  } while (size < bytes.size() && (got = read(fd, &bytes[size], bytes.size() - size)) > 0);
   const int error_number = errno;
   close(fd);
   if (got < 0) return FileError("read", path, error_number);
