@@ -57,14 +57,24 @@ def generate() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROTO / name, target)
         _protoc(work, out, API + details)
+        for stub in (out / "subset" / "rpc").glob("*_grpc.py"):
+            stub.unlink()  # messages only
         for part in ("rpc", "v1"):
             (out / "subset" / part / "__init__.py").write_text('"""Generated from proto/."""\n')
-            for stub in (out / "subset" / part).glob("*_grpc.py"):
-                if "rpc" == part:
-                    stub.unlink()  # messages only
-            shutil.rmtree(OUT / part, ignore_errors=True)
-            shutil.copytree(out / "subset" / part, OUT / part)
+            _replace(out / "subset" / part, OUT / part)
     DONE.touch()
+
+
+def _replace(made: Path, target: Path) -> None:
+    """File by file, each at once: a process that imports meanwhile sees whole files."""
+    target.mkdir(exist_ok=True)
+    for file in made.iterdir():
+        fresh = target / (file.name + ".new")
+        shutil.copyfile(file, fresh)
+        fresh.replace(target / file.name)
+    for file in target.iterdir():
+        if file.is_file() and not (made / file.name).exists():
+            file.unlink()
 
 
 def is_old() -> bool:
@@ -73,12 +83,12 @@ def is_old() -> bool:
     return not DONE.exists() or any(s.stat().st_mtime > DONE.stat().st_mtime for s in sources)
 
 
-def main() -> None:
+def main(if_old: bool) -> None:
     with open(HERE / ".generate.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test commands may start at once
-        if "--if-old" not in sys.argv or is_old():
+        if not if_old or is_old():
             generate()
 
 
 if __name__ == "__main__":
-    main()
+    main("--if-old" in sys.argv)

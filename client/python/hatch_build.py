@@ -12,4 +12,4 @@ class CustomBuildHook(BuildHookInterface):
         sys.path.insert(0, str(Path(self.root)))
         import generate
 
-        generate.generate()
+        generate.main(if_old=True)

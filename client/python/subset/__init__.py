@@ -25,6 +25,7 @@ from subset.errors import (
     SubsetError,
     Unavailable,
 )
+from subset.local import local
 from subset.reporter import UnusableValue
 from subset.resources import Column, Dataset, Epoch, Preset, PresetParameter, RunInfo, Sampler
 from subset.resources import ScoreVersion
@@ -61,6 +62,7 @@ __all__ = [
     "Unavailable",
     "UnusableValue",
     "connect",
+    "local",
 ]
 
 __version__ = "0.1.0"

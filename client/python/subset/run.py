@@ -119,9 +119,8 @@ class Run:
         probabilities: bool = True,
     ) -> Draw:
         """The share of `rank` in one global batch. Raises OutOfRange past the last step."""
-        return self._draw(
-            self._request(epoch, step, rank, world_size, probabilities), rank, world_size
-        )
+        request = self._request(self.uid, epoch, step, rank, world_size, probabilities)
+        return self._draw(request, rank, world_size)
 
     def batches(
         self,
@@ -274,12 +273,12 @@ class Run:
         return self._connection.call(self._connection.training.CreateRun, request)
 
     def _request(
-        self, epoch: int, step: int, rank: int, world_size: int, probabilities: bool
+        self, uid: int, epoch: int, step: int, rank: int, world_size: int, probabilities: bool
     ) -> Any:
         from subset.v1 import training_pb2
 
         return training_pb2.GetBatchRequest(
-            run_uid=self.uid,
+            run_uid=uid,
             epoch=epoch,
             assigned=training_pb2.GetBatchRequest.Assigned(
                 step=step, rank=rank, world_size=world_size
@@ -307,12 +306,13 @@ class Run:
     ) -> Any:
         if not 1 <= in_flight <= 1024:
             raise ValueError(f"in_flight {in_flight} is outside [1, 1024]")
+        uid = self.uid
 
         def request(number: int) -> Any:
             step = first_step + number
             if step >= epoch.num_steps:
                 return None
-            return self._request(epoch.epoch, step, rank, world_size, probabilities)
+            return self._request(uid, epoch.epoch, step, rank, world_size, probabilities)
 
         return self._connection.stream_batches(request, in_flight=in_flight)
 
