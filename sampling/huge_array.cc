@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kLine = 64;
 
-bool IsHuge(size_t bytes) { return bytes >= 2 * kHugePage; }
+bool IsHuge(size_t bytes) { return bytes >= kHugePage; }
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 

@@ -16,8 +16,8 @@ inline constexpr uint32_t kMaxLeafWeight = uint32_t{0x1fff} << 14;
 // Returns the integer weight of a leaf.
 constexpr uint32_t LeafWeight(Leaf leaf) {
   const uint32_t e = leaf >> 12;
-  const uint32_t m = leaf & 0xfff;
-  return e == 0 ? m : (0x1000 | m) << (e - 1);
+  const uint32_t has_leading_bit = e != 0;  // arithmetic, not a branch: it is not predictable
+  return (has_leading_bit << 12 | (leaf & 0xfff)) << (e - has_leading_bit);
 }
 
 // Returns the leaf nearest to `weight` >= 0 (ties to the even leaf). A positive weight never

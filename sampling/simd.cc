@@ -9,7 +9,11 @@ namespace {
 SimdLevel Detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) return SimdLevel::kAvx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) {
+    const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl");
+    return wide ? SimdLevel::kAvx512 : SimdLevel::kAvx2;
+  }
 #endif
   return SimdLevel::kPortable;
 }

@@ -5,7 +5,8 @@
 
 namespace subset::sampling {
 
-enum class SimdLevel : int { kPortable = 0, kAvx2 = 1 };
+// In rising order; each has what the ones below it have.
+enum class SimdLevel : int { kPortable = 0, kAvx2 = 1, kAvx512 = 2 };
 
 // Returns the best level this processor has. Thread-safe; a load.
 SimdLevel ActiveSimdLevel();

@@ -108,25 +108,33 @@ uint64_t WeightIndex::PrefixSum(uint64_t slot) const {
 
 void WeightIndex::Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves) {
   const auto tree = MakeTree<MutableTree>(*this);
+  switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
-  if (ActiveSimdLevel() >= SimdLevel::kAvx2) {
-    total_ += weight_index_internal::SetAvx2(tree, slots, leaves);
-    return;
-  }
+    case SimdLevel::kAvx512:
+      total_ += weight_index_internal::SetAvx512(tree, slots, leaves);
+      return;
+    case SimdLevel::kAvx2:
+      total_ += weight_index_internal::SetAvx2(tree, slots, leaves);
+      return;
 #endif
-  total_ += weight_index_internal::SetPortable(tree, slots, leaves);
+    default:
+      total_ += weight_index_internal::SetPortable(tree, slots, leaves);
+  }
 }
 
 void WeightIndex::Find(absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
                        absl::Span<uint32_t> weights) const {
   const auto tree = MakeTree<Tree>(*this);
+  switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
-  if (ActiveSimdLevel() >= SimdLevel::kAvx2) {
-    weight_index_internal::FindAvx2(tree, targets, slots, weights);
-    return;
-  }
+    case SimdLevel::kAvx512:
+      return weight_index_internal::FindAvx512(tree, targets, slots, weights);
+    case SimdLevel::kAvx2:
+      return weight_index_internal::FindAvx2(tree, targets, slots, weights);
 #endif
-  weight_index_internal::FindPortable(tree, targets, slots, weights);
+    default:
+      return weight_index_internal::FindPortable(tree, targets, slots, weights);
+  }
 }
 
 }  // namespace subset::sampling

@@ -6,15 +6,13 @@
 
 #include "sampling/weight_index_walk.h"
 
-#define SUBSET_AVX2 __attribute__((target("avx2,popcnt")))
+#define SUBSET_TARGET __attribute__((target("avx2,popcnt")))
 
 namespace subset::sampling::weight_index_internal {
 namespace {
 
-constexpr size_t kGroup = 64;  // draws walked together: one level for all of them, then the next
-
 // Returns the last child whose entry is <= rest.
-SUBSET_AVX2 inline uint64_t Child(const uint64_t* entries, uint64_t rest) {
+SUBSET_TARGET inline uint64_t Child(const uint64_t* entries, uint64_t rest) {
   const __m256i target = _mm256_set1_epi64x(static_cast<int64_t>(rest));
   const auto* vectors = reinterpret_cast<const __m256i*>(entries);
   const __m256i above0 = _mm256_cmpgt_epi64(_mm256_load_si256(vectors), target);
@@ -30,7 +28,7 @@ struct Weights {
   __m256i odd;
 };
 
-SUBSET_AVX2 inline Weights LoadWeights(const Leaf* leaves) {
+SUBSET_TARGET inline Weights LoadWeights(const Leaf* leaves) {
   const __m256i leaf = _mm256_load_si256(reinterpret_cast<const __m256i*>(leaves));
   // shift = max(e - 1, 0); mantissa = m, with its leading bit where e > 0.
   const __m256i shift = _mm256_subs_epu16(_mm256_srli_epi16(leaf, 12), _mm256_set1_epi16(1));
@@ -42,7 +40,7 @@ SUBSET_AVX2 inline Weights LoadWeights(const Leaf* leaves) {
 }
 
 // Inclusive prefix sums of eight lanes.
-SUBSET_AVX2 inline __m256i PrefixSums(__m256i x) {
+SUBSET_TARGET inline __m256i PrefixSums(__m256i x) {
   x = _mm256_add_epi32(x, _mm256_slli_si256(x, 4));
   x = _mm256_add_epi32(x, _mm256_slli_si256(x, 8));
   const __m256i low_half = _mm256_permute2x128_si256(x, x, 0x08);  // (0, low half)
@@ -50,7 +48,7 @@ SUBSET_AVX2 inline __m256i PrefixSums(__m256i x) {
 }
 
 // Returns how many leaves of the line end at or below target, which is the slot that holds it.
-SUBSET_AVX2 inline uint32_t SlotInLine(const Leaf* line, uint32_t target) {
+SUBSET_TARGET inline uint32_t SlotInLine(const Leaf* line, uint32_t target) {
   const Weights a = LoadWeights(line);
   const Weights b = LoadWeights(line + 16);
   // Where each leaf ends, shifted by 2^31 so that the signed comparison orders them.
@@ -69,67 +67,33 @@ SUBSET_AVX2 inline uint32_t SlotInLine(const Leaf* line, uint32_t target) {
   return 32 - static_cast<uint32_t>(_mm_popcnt_u32(static_cast<uint32_t>(above)));
 }
 
-}  // namespace
-
-SUBSET_AVX2 void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets,
-                          absl::Span<uint32_t> slots, absl::Span<uint32_t> weights) {
-  uint64_t rest[kGroup];  // the target within the node
-  uint64_t node[kGroup];
-  for (size_t begin = 0; begin < targets.size(); begin += kGroup) {
-    const size_t count = std::min(kGroup, targets.size() - begin);
-    std::copy_n(&targets[begin], count, rest);
-    std::fill_n(node, count, 0);
-    for (int level = tree.num_levels - 1; level >= 0; --level) {
-      const uint64_t* const nodes = tree.levels[level];
-      const char* const below = level > 0 ? reinterpret_cast<const char*>(tree.levels[level - 1])
-                                          : reinterpret_cast<const char*>(tree.leaves);
-      for (size_t i = 0; i < count; ++i) {
-        const uint64_t* const entries = nodes + node[i] * kFanOut;
-        const uint64_t child = Child(entries, rest[i]);
-        rest[i] -= entries[child];
-        node[i] = node[i] * kFanOut + child;
-        _mm_prefetch(below + node[i] * 64, _MM_HINT_T0);
-      }
-    }
-    for (size_t i = 0; i < count; ++i) {
-      const Leaf* const line = tree.leaves + node[i] * kLineLeaves;
-      const uint32_t slot = SlotInLine(line, static_cast<uint32_t>(rest[i]));
-      slots[begin + i] = static_cast<uint32_t>(node[i] * kLineLeaves) + slot;
-      weights[begin + i] = LeafWeight(line[slot]);
-    }
-  }
+SUBSET_TARGET inline void AddAfter(uint64_t* entries, uint64_t child, uint64_t change) {
+  auto* const vectors = reinterpret_cast<__m256i*>(entries);
+  const __m256i at = _mm256_set1_epi64x(static_cast<int64_t>(child));
+  const __m256i changes = _mm256_set1_epi64x(static_cast<int64_t>(change));
+  const __m256i after0 = _mm256_cmpgt_epi64(_mm256_setr_epi64x(0, 1, 2, 3), at);
+  const __m256i after1 = _mm256_cmpgt_epi64(_mm256_setr_epi64x(4, 5, 6, 7), at);
+  _mm256_store_si256(
+      vectors, _mm256_add_epi64(_mm256_load_si256(vectors), _mm256_and_si256(changes, after0)));
+  _mm256_store_si256(vectors + 1, _mm256_add_epi64(_mm256_load_si256(vectors + 1),
+                                                   _mm256_and_si256(changes, after1)));
 }
 
-SUBSET_AVX2 uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                             absl::Span<const Leaf> leaves) {
-  constexpr size_t kAhead = 24;
-  const __m256i lanes0 = _mm256_setr_epi64x(0, 1, 2, 3);
-  const __m256i lanes1 = _mm256_setr_epi64x(4, 5, 6, 7);
-  uint64_t total_change = 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    if (i + kAhead < slots.size()) {
-      const uint64_t line = slots[i + kAhead] / kLineLeaves;
-      __builtin_prefetch(tree.leaves + line * kLineLeaves, 1);
-      __builtin_prefetch(tree.levels[0] + line, 1);
-    }
-    Leaf& leaf = tree.leaves[slots[i]];
-    const uint64_t change = uint64_t{LeafWeight(leaves[i])} - LeafWeight(leaf);
-    leaf = leaves[i];
-    total_change += change;
-    const __m256i changes = _mm256_set1_epi64x(static_cast<int64_t>(change));
-    uint64_t child = slots[i] / kLineLeaves;
-    for (int level = 0; level < tree.num_levels; ++level) {
-      auto* const entries =
-          reinterpret_cast<__m256i*>(tree.levels[level] + child / kFanOut * kFanOut);
-      const __m256i at = _mm256_set1_epi64x(static_cast<int64_t>(child % kFanOut));
-      const __m256i change0 = _mm256_and_si256(changes, _mm256_cmpgt_epi64(lanes0, at));
-      const __m256i change1 = _mm256_and_si256(changes, _mm256_cmpgt_epi64(lanes1, at));
-      _mm256_store_si256(entries, _mm256_add_epi64(_mm256_load_si256(entries), change0));
-      _mm256_store_si256(entries + 1, _mm256_add_epi64(_mm256_load_si256(entries + 1), change1));
-      child /= kFanOut;
-    }
-  }
-  return total_change;
+}  // namespace
+}  // namespace subset::sampling::weight_index_internal
+
+#include "sampling/weight_index_loops.inc"
+
+namespace subset::sampling::weight_index_internal {
+
+void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
+              absl::Span<uint32_t> weights) {
+  FindLoop(tree, targets, slots, weights);
+}
+
+uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                 absl::Span<const Leaf> leaves) {
+  return SetLoop(tree, slots, leaves);
 }
 
 }  // namespace subset::sampling::weight_index_internal

@@ -45,6 +45,10 @@ void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<u
               absl::Span<uint32_t> weights);
 uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
                  absl::Span<const Leaf> leaves);
+void FindAvx512(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
+                absl::Span<uint32_t> weights);
+uint64_t SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                   absl::Span<const Leaf> leaves);
 #endif
 
 }  // namespace subset::sampling::weight_index_internal

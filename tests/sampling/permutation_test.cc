@@ -35,7 +35,7 @@ TEST(PermutationTest, IsABijectionOfEveryAwkwardRange) {
 }
 
 TEST(PermutationTest, FillEqualsAtOnEveryPath) {
-  for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2}) {
+  for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
     const ScopedSimdLimit limit(level);
     for (const uint64_t n :
          {uint64_t{1000}, uint64_t{65536}, uint64_t{65537}, uint64_t{1234567},

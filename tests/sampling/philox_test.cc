@@ -25,7 +25,7 @@ TEST(PhiloxTest, GivesThePublishedKnownAnswers) {
 
 TEST(PhiloxTest, FillEqualsSingleBlocksOnEveryPathAndLength) {
   const PhiloxKey key = {0x12345678, 0x9abcdef0};
-  for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2}) {
+  for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
     const ScopedSimdLimit limit(level);
     for (const uint64_t first : {uint64_t{0}, uint64_t{0xfffffff8}, ~uint64_t{0} - 7}) {
       for (size_t length = 0; length < 60; ++length) {

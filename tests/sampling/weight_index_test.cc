@@ -51,7 +51,8 @@ class WeightIndexTest : public ::testing::TestWithParam<SimdLevel> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Levels, WeightIndexTest,
-                         ::testing::Values(SimdLevel::kPortable, SimdLevel::kAvx2));
+                         ::testing::Values(SimdLevel::kPortable, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512));
 
 TEST_P(WeightIndexTest, AgreesWithALinearScanThroughRandomChanges) {
   const PhiloxKey key = {1, 2};
