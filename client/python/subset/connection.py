@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -40,6 +41,14 @@ _leaked: List[object] = []  # in a forked child: kept, since closing a parent's 
 def _poison_after_fork() -> None:
     for connection in list(_living):
         connection._poison()
+
+
+@atexit.register
+def _close_all() -> None:
+    # Threads that read ahead are daemons: they must not meet a dying interpreter inside grpc.
+    # Registered before the reporters' own handler, so it runs after their last message.
+    for connection in list(_living):
+        connection.close()
 
 
 os.register_at_fork(after_in_child=_poison_after_fork)

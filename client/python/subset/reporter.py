@@ -145,11 +145,7 @@ class Reporter:
 
         Raises ValueError for values that do not fit the draw.
         """
-        if self._pid != os.getpid():
-            raise ForkedProcess(
-                f"reports belong in process {self._pid}, which made the client; this is its child"
-                f" {os.getpid()}"
-            )
+        self._check_process()
         columns = {name: _Snapshot(name, source) for name, source in values.items()}
         report = _Report(draw, step, columns)
         for name, snapshot in columns.items():
@@ -178,6 +174,7 @@ class Reporter:
         Raises DeadlineExceeded after `timeout` seconds, or the first refusal since the last flush:
         then what was refused is not stored.
         """
+        self._check_process()
         with self._changed:
             target = self._accepted
             self._hurry = True
@@ -216,6 +213,13 @@ class Reporter:
         """The newest values that were not sent, at most 1,000."""
         with self._changed:
             return list(self._unusable)
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise ForkedProcess(
+                f"reports belong in process {self._pid}, which made the client; this is its child"
+                f" {os.getpid()}"
+            )
 
     def _drop(self, count: int) -> None:
         self._counts["dropped_samples"] += count
