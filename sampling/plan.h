@@ -1,9 +1,9 @@
 // An epoch plan: what stands at each position of an epoch, and with what probability and weight.
 //
 // Two forms, one interface:
-//  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; a
-//  keyed
-//    permutation orders all slots, one per cell and pass picks its members. O(1) a position.
+//  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; one
+//    keyed permutation orders all slots, one per cell picks the members of its last, partial pass.
+//    O(1) a position.
 //  - Weighted (score_power): independent draws from a frozen WeightIndex.
 
 #ifndef SUBSET_SAMPLING_PLAN_H_
