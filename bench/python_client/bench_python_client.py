@@ -1,9 +1,10 @@
 """CPU of the Python client per batch of 8192, against `repeated` fields decoded into numpy.
 
-Ours: the package's stream from a real subsetd, uniform over 1e7 samples, 8 in flight, each batch looked
-at as a numpy array. Peers: an echo server that streams one static reply of the same indices as repeated
-uint64 (varints) and repeated fixed64, read with the same requests in flight, then numpy.array(). Rounds
-are interleaved; only this process's CPU counts, all threads; the servers are others.
+Ours: the package's stream from a real subsetd, uniform over 1e7 samples, 8 in flight, each batch
+looked at as a numpy array. Peers: an echo server that streams one static reply of the same indices
+as repeated uint64 (varints) and repeated fixed64, read with the same requests in flight, then
+numpy.array(). Rounds are interleaved; only this process's CPU counts, all threads; the servers are
+other processes.
 """
 
 from __future__ import annotations
@@ -78,9 +79,7 @@ def serve() -> None:
         server.stop(None).wait()
 
 
-def peer_batches(
-    channel: Any, peer: Any, kind: str, batches: int
-) -> Iterator[np.ndarray]:
+def peer_batches(channel: Any, peer: Any, kind: str, batches: int) -> Iterator[np.ndarray]:
     """As the package's stream does it: IN_FLIGHT requests outstanding."""
     credits = threading.Semaphore(IN_FLIGHT)
 
@@ -179,9 +178,13 @@ def main() -> int:
     rows = measure(args.subsetd, args.rounds, args.batches)
     print(f"{'client':<18} {'CPU per batch':>14} {'against ours':>13}")
     for row in rows:
-        print(f"{row['client']:<18} {row['cpu_us_per_batch']:>11.1f} us {row['times_subset']:>12.2f}x")
+        print(
+            f"{row['client']:<18} {row['cpu_us_per_batch']:>11.1f} us {row['times_subset']:>12.2f}x"
+        )
     if args.json:
-        args.json.write_text(json.dumps({"benchmark": "python_client", "rows": rows}, indent=1) + "\n")
+        args.json.write_text(
+            json.dumps({"benchmark": "python_client", "rows": rows}, indent=1) + "\n"
+        )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Makes subset/v1 and subset/rpc from proto/. Run by the wheel's build and, in the tree, by the tests.
+"""Makes subset/v1 and subset/rpc from proto/; the wheel's build and the tests run it.
 
     python3 generate.py            # always
     python3 generate.py --if-old   # only when a .proto or this file is newer

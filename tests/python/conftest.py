@@ -1,4 +1,4 @@
-"""Makes the package importable in the tree, and gives servers: a real one, and a fake for faults."""
+"""Makes the package importable in the tree; gives a real server, and a fake one for faults."""
 
 from __future__ import annotations
 

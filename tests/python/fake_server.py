@@ -16,7 +16,7 @@ RUN_UID = 7
 
 
 class Fault:
-    """What happens to one call: fail before it is handled, or after (the reply is lost), or wait."""
+    """What happens to a call: fail before it is handled, or after (a lost reply), or wait."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Fault:
 
 
 class FakeServer(training_pb2_grpc.TrainingServiceServicer):
-    """`num_samples` in a fixed order. Keeps what it was told; `faults[method]` are used up in turn."""
+    """`num_samples` in a fixed order. Keeps what it was told; `faults[method]` happen in turn."""
 
     def __init__(self, num_samples: int = 100) -> None:
         self.num_samples = num_samples
@@ -52,7 +52,9 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
         self.messages: Dict[Tuple[int, int], Any] = {}  # (session, sequence) -> request, applied
         self.duplicates = 0
         self.sessions = 0
-        self.break_stream_after: Deque[int] = deque()  # replies until a stream fails, one per stream
+        self.break_stream_after: Deque[int] = (
+            deque()
+        )  # replies until a stream fails, one per stream
         self.in_flight_seen = 0
         self._server: Any = None
         self._port = 0
@@ -135,7 +137,10 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
     def OpenEpoch(self, request: Any, context: Any) -> Any:
         def handle() -> Any:
             return training_pb2.Epoch(
-                epoch=request.epoch, num_positions=self.num_samples, num_steps=self._steps(), opened=1
+                epoch=request.epoch,
+                num_positions=self.num_samples,
+                num_steps=self._steps(),
+                opened=1,
             )
 
         return self._answer("OpenEpoch", context, handle)

@@ -78,9 +78,7 @@ def test_jitter_spreads_over_the_whole_backoff() -> None:
         (grpc.StatusCode.UNIMPLEMENTED, subset.Internal),
     ],
 )
-def test_other_codes_are_final_and_ours(
-    fake: FakeServer, code: grpc.StatusCode, kind: Any
-) -> None:
+def test_other_codes_are_final_and_ours(fake: FakeServer, code: grpc.StatusCode, kind: Any) -> None:
     run = open_run(fake)
     fake.faults["GetBatch"].append(Fault(code))
     with pytest.raises(kind, match=f"injected {code.name}") as caught:

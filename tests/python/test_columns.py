@@ -71,4 +71,7 @@ def test_chunks_are_bounded_whole_and_in_order() -> None:
 
 def test_fingerprint_is_the_documented_hash() -> None:
     text = "num_samples 2\nB 1 bb\na 4 aa\n"
-    assert fingerprint(2, {"a": (4, "aa"), "B": (1, "bb")}) == hashlib.sha256(text.encode()).hexdigest()
+    assert (
+        fingerprint(2, {"a": (4, "aa"), "B": (1, "bb")})
+        == hashlib.sha256(text.encode()).hexdigest()
+    )

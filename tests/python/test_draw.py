@@ -23,7 +23,12 @@ def make(
 ) -> subset.Draw:
     values = np.array(indices, dtype)
     message = training_pb2.Batch(
-        epoch=3, position=40, step=4, index_width=values.itemsize, indices=values.tobytes(), **fields
+        epoch=3,
+        position=40,
+        step=4,
+        index_width=values.itemsize,
+        indices=values.tobytes(),
+        **fields,
     )
     return subset.Draw.from_reply(
         message.SerializeToString(), run_uid=2**63 + 1, rank=rank, world_size=world_size
@@ -35,14 +40,22 @@ def array(values: List[float], dtype: str) -> bytes:
 
 
 def test_arrays_are_views_of_the_received_bytes() -> None:
-    draw = make([5, 6, 2**32 - 1], weights=array([1, 2, 3], "<f4"), probabilities=array([0.1] * 3, "<f8"))
+    draw = make(
+        [5, 6, 2**32 - 1], weights=array([1, 2, 3], "<f4"), probabilities=array([0.1] * 3, "<f8")
+    )
     assert draw.indices.dtype == np.uint32 and draw.indices.tolist() == [5, 6, 2**32 - 1]
     assert draw.indices64.dtype == np.int64 and draw.indices64.tolist() == [5, 6, 2**32 - 1]
     assert draw.weights.tolist() == [1, 2, 3]
     assert draw.probabilities is not None and draw.probabilities.tolist() == [0.1] * 3
     for view in (draw.indices, draw.weights, draw.probabilities):
         assert not view.flags.owndata and not view.flags.writeable
-    assert (len(draw), draw.run_uid, draw.epoch, draw.position, draw.step) == (3, 2**63 + 1, 3, 40, 4)
+    assert (len(draw), draw.run_uid, draw.epoch, draw.position, draw.step) == (
+        3,
+        2**63 + 1,
+        3,
+        40,
+        4,
+    )
 
 
 def test_wide_indices() -> None:

@@ -82,7 +82,9 @@ def test_class_balanced_gives_every_class_the_same_slots(client: subset.Client, 
     slots = np.bincount(LABELS[indices], minlength=CLASSES)
     assert slots.tolist() == [SAMPLES // CLASSES] * CLASSES
     weights = joined(draws, "weights")
-    assert np.bincount(LABELS[indices], weights, CLASSES) == pytest.approx([SAMPLES / CLASSES] * CLASSES)
+    assert np.bincount(LABELS[indices], weights, CLASSES) == pytest.approx(
+        [SAMPLES / CLASSES] * CLASSES
+    )
 
 
 def test_importance_weights_undo_the_probabilities(client: subset.Client, name: str) -> None:
@@ -144,7 +146,9 @@ def test_datasets_are_made_once_and_sent_only_where_they_differ(
 ) -> None:
     made = client.ensure_dataset(name, label=LABELS)
     assert made.num_samples == SAMPLES
-    assert [(c.name, c.type, c.distinct_values) for c in made.columns] == [("label", "uint8", CLASSES)]
+    assert [(c.name, c.type, c.distinct_values) for c in made.columns] == [
+        ("label", "uint8", CLASSES)
+    ]
     assert client.ensure_dataset(name, label=LABELS) == made
     wider = client.ensure_dataset(name, label=LABELS, quality=np.linspace(0, 1, SAMPLES))
     assert [c.name for c in wider.columns] == ["label", "quality"]
@@ -345,9 +349,17 @@ def test_an_epoch_waits_for_feedback_unless_told_not_to(client: subset.Client, n
         (subset.NotFound, None, lambda c, r: c.describe_run("nobody")),
         (subset.NotFound, None, lambda c, r: c.run("x", sampler="nobody/s", global_batch_size=1)),
         (subset.NotFound, None, lambda c, r: c.ensure_sampler("nobody/s", preset="uniform")),
-        (subset.InvalidArgument, "dataset", lambda c, r: c.ensure_dataset("No Such", num_samples=1)),
+        (
+            subset.InvalidArgument,
+            "dataset",
+            lambda c, r: c.ensure_dataset("No Such", num_samples=1),
+        ),
         (subset.InvalidArgument, "dataset", lambda c, r: c.ensure_dataset("../x", num_samples=1)),
-        (subset.InvalidArgument, "num_samples", lambda c, r: c.ensure_dataset("zero", num_samples=0)),
+        (
+            subset.InvalidArgument,
+            "num_samples",
+            lambda c, r: c.ensure_dataset("zero", num_samples=0),
+        ),
         (
             subset.InvalidArgument,
             "preset",
@@ -381,9 +393,7 @@ def test_an_epoch_waits_for_feedback_unless_told_not_to(client: subset.Client, n
         (subset.OutOfRange, None, lambda c, r: r.batch(0, SAMPLES, 1)),
     ],
 )
-def test_refusals(
-    client: subset.Client, name: str, kind: Any, field: Any, act: Any
-) -> None:
+def test_refusals(client: subset.Client, name: str, kind: Any, field: Any, act: Any) -> None:
     run = make_run(client, name, preset="uniform")
     run.open_epoch(0)
     before = (client.list_datasets(), client.list_samplers(name), client.describe_run(name))

@@ -44,9 +44,7 @@ def pairs(samples: List[Any]) -> Any:
 
 
 def open_run(fake: FakeServer, name: str = "run", size: int = 10, **settings: Any) -> subset.Run:
-    return subset.connect(fake.address).run(
-        name, sampler="d/s", global_batch_size=size, **settings
-    )
+    return subset.connect(fake.address).run(name, sampler="d/s", global_batch_size=size, **settings)
 
 
 @pytest.mark.parametrize("dataset", [Squares, Fetched])
@@ -298,5 +296,20 @@ def test_connections_do_not_go_to_other_processes(fake: FakeServer) -> None:
 
 
 def test_importing_the_package_imports_neither_grpc_nor_torch() -> None:
-    script = "import subset, sys; assert not {'grpc', 'torch', 'google.protobuf'} & set(sys.modules)"
+    script = (
+        "import subset, sys; assert not {'grpc', 'torch', 'google.protobuf'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_process_that_ends_amid_an_epoch_ends_cleanly(fake: FakeServer) -> None:
+    script = (
+        "import subset, sys\n"
+        "run = subset.connect(sys.argv[1]).run('run', sampler='d/s', global_batch_size=1)\n"
+        "iterator = iter(run.batch_sampler())\n"
+        "next(iterator)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, fake.address], timeout=60, stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")

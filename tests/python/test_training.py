@@ -9,10 +9,8 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 from typing import Any, List
 
-import numpy as np
 import pytest
 from conftest import CLIENT
 from server_process import ServerProcess
@@ -58,7 +56,9 @@ def test_the_quickstart_runs_as_printed(server: ServerProcess) -> None:
     with subset.connect(server.grpc_address) as client:
         info = client.describe_run("quickstart")
     assert info.scored_samples == 4_000
-    assert [e.acknowledged_positions == e.num_positions for e in info.epochs] == [True] * len(info.epochs)
+    assert [e.acknowledged_positions == e.num_positions for e in info.epochs] == [True] * len(
+        info.epochs
+    )
     assert info.epochs[-2].num_positions < 4_000  # pruned
 
 
@@ -207,5 +207,8 @@ def test_the_wheel_is_pure_and_whole(tmp_path: pathlib.Path) -> None:
 
 def test_types_hold() -> None:
     subprocess.run(
-        [sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}"], cwd=CLIENT, check=True, timeout=300
+        [sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}"],
+        cwd=CLIENT,
+        check=True,
+        timeout=300,
     )

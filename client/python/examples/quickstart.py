@@ -2,7 +2,7 @@
 
     python3 quickstart.py localhost:50051
 
-The data is synthetic (two classes of points, one of them rare and hard); the loop is the one to copy.
+The data is synthetic (two classes of points, one rare and hard); the loop is the one to copy.
 """
 
 import sys

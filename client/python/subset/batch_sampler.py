@@ -75,7 +75,7 @@ class BatchSampler:
         return self._position()[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """The next iteration is this epoch; from its beginning, or where a loaded state stood in it."""
+        """The next iteration is this epoch, from its beginning or where a loaded state stood."""
         if not 0 <= epoch < 2**32:
             raise ValueError(f"epoch {epoch} is outside [0, 2^32)")
         if epoch != self._next[0] or self._ended:
@@ -84,7 +84,7 @@ class BatchSampler:
             self._given = None
 
     def __len__(self) -> int:
-        """Steps of the epoch last set or begun, which this opens (and may wait, as Run.open_epoch)."""
+        """Steps of the epoch last set or begun, which this opens, as Run.open_epoch() does."""
         return self._open(self._next[0]).num_steps
 
     def __iter__(self) -> Iterator[List[int]]:
@@ -105,9 +105,9 @@ class BatchSampler:
             "run_uid": info.uid if info else self._expected_uid,
             "sampler": self.run.sampler,
             "seed": self.run.seed,
-            "global_batch_size": info.global_batch_size
-            if info
-            else self.run._global_batch_size or 0,
+            "global_batch_size": (
+                info.global_batch_size if info else self.run._global_batch_size or 0
+            ),
             "epoch": epoch,
             "step": step,
         }
@@ -123,15 +123,17 @@ class BatchSampler:
         if found.pop("crc", None) != _crc(found):
             raise ValueError("the state is damaged: its checksum does not match")
         if found.get("version") != _STATE_VERSION:
-            raise ValueError(f"state version {found.get('version')}, this package reads {_STATE_VERSION}")
+            raise ValueError(
+                f"state version {found.get('version')}, this package reads {_STATE_VERSION}"
+            )
         info = self.run._info
         mine: Dict[str, Any] = {
             "run": self.run.name,
             "sampler": self.run.sampler,
             "seed": self.run.seed,
-            "global_batch_size": info.global_batch_size
-            if info
-            else self.run._global_batch_size or 0,
+            "global_batch_size": (
+                info.global_batch_size if info else self.run._global_batch_size or 0
+            ),
             "run_uid": info.uid if info else 0,
         }
         for key, value in mine.items():

@@ -80,9 +80,7 @@ class Client:
         else:
             stored = {c.name: (c.type, c.sha256) for c in existing.columns}
             changed = [
-                d
-                for d in data
-                if stored.get(d.name) != (type_name(d.type_number), d.sha256)
+                d for d in data if stored.get(d.name) != (type_name(d.type_number), d.sha256)
             ]
             if not changed and existing.num_samples == num_samples:
                 return existing
@@ -291,10 +289,7 @@ class Client:
         header = dataset_pb2.ImportDatasetRequest.Header(
             dataset=name,
             num_samples=num_samples,
-            columns=[
-                dataset_pb2.Column(name=d.name, type=cast(Any, d.type_number))
-                for d in data
-            ],
+            columns=[dataset_pb2.Column(name=d.name, type=cast(Any, d.type_number)) for d in data],
         )
 
         def messages() -> Iterator[Any]:

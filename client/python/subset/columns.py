@@ -1,4 +1,4 @@
-"""Columns of a dataset: from whatever holds labels to little-endian bytes, and their fingerprint."""
+"""Columns of a dataset: from whatever holds labels to little-endian bytes, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -70,14 +70,19 @@ def _as_array(name: str, source: Any) -> npt.NDArray[Any]:
     chosen = hasattr(source, "dtype")  # somebody decided on a type; a list has none
     if hasattr(source, "detach"):  # a torch tensor
         source = source.detach().cpu()
-        source = (source if not source.is_floating_point() or source.element_size() > 2
-                  else source.float()).numpy()
+        source = (
+            source
+            if not source.is_floating_point() or source.element_size() > 2
+            else source.float()
+        ).numpy()
     try:
         values = np.asarray(source)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"column {name!r}: {error}") from error
     if values.ndim != 1:
-        raise ValueError(f"column {name!r} has shape {values.shape}: one value per sample is needed")
+        raise ValueError(
+            f"column {name!r} has shape {values.shape}: one value per sample is needed"
+        )
     if values.dtype.kind not in "buif":
         raise ValueError(f"column {name!r} holds {values.dtype}, not numbers")
     if values.dtype.kind in "ui" and not chosen:

@@ -35,7 +35,9 @@ _OPTIONS: List[Tuple[str, int]] = [
 _STREAM_SECONDS = 600.0  # a stream's deadline; it is then opened again where it stood
 
 _living: "weakref.WeakSet[Connection]" = weakref.WeakSet()
-_leaked: List[object] = []  # in a forked child: kept, since closing a parent's channel there may hang
+_leaked: List[object] = (
+    []
+)  # in a forked child: kept, since closing a parent's channel there may hang
 
 
 def _poison_after_fork() -> None:
@@ -266,9 +268,7 @@ class BatchStream:
             if self._call is not None:
                 self._call.cancel()
 
-    def _ask(
-        self, first: int, credits: threading.Semaphore, live: List[bool]
-    ) -> Iterable[Any]:
+    def _ask(self, first: int, credits: threading.Semaphore, live: List[bool]) -> Iterable[Any]:
         number = first
         while True:
             credits.acquire()

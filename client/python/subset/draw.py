@@ -28,7 +28,7 @@ class Draw:
         padding                        samples at the end that only fill an empty share (weight 0)
         global_samples                 samples of this step over all ranks
         probability_kind               "per_draw", "inclusion_epoch" or "expected_count"
-        unbiased_over                  "batch", "epoch" or "nothing": what the weighted mean is unbiased over
+        unbiased_over                  "batch", "epoch" or "nothing": of the weighted mean
     """
 
     __slots__ = ("_payload", "_message", "_cache")

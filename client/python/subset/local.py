@@ -30,10 +30,10 @@ def local(
 ) -> Client:
     """A client of a server of its own, which keeps its data in the directory `path`.
 
-    The server listens on a unix socket only, and is drained and stopped when the client is closed or
-    the process ends. `subsetd`: its binary; else the SUBSETD variable, the subset-server package, or
-    PATH. Raises Unavailable, with the server's own words, where it does not start: such as when
-    another process uses the directory.
+    The server listens on a unix socket only, and is drained and stopped when the client is closed
+    or the process ends. `subsetd`: its binary; else the SUBSETD variable, the subset-server
+    package, or PATH. Raises Unavailable, with the server's own words, where it does not start: such
+    as when another process uses the directory.
     """
     server = _Server(_find(subsetd), pathlib.Path(path))
     client = connect(server.address, timeout=timeout, retry=retry)

@@ -94,8 +94,8 @@ class Reporter:
     """A bounded queue and one thread that empties it. Thread-safe; starts with the first report.
 
     Reports are sent in order, many in one message; a message that got no answer is sent again with
-    its own sequence number, which the server applies once. Every sample is acknowledged; values that
-    are not finite, and negative losses, are left out, counted and listed.
+    its own sequence number, which the server applies once. Every sample is acknowledged; values
+    that are not finite, and negative losses, are left out, counted and listed.
     """
 
     def __init__(
@@ -150,7 +150,9 @@ class Reporter:
         report = _Report(draw, step, columns)
         for name, snapshot in columns.items():
             if snapshot.count not in (len(draw), report.count):
-                raise ValueError(f"{name} has {snapshot.count} values, the draw {len(draw)} samples")
+                raise ValueError(
+                    f"{name} has {snapshot.count} values, the draw {len(draw)} samples"
+                )
         with self._changed:
             if self._closed:
                 raise ValueError("the run is closed")

@@ -12,9 +12,9 @@ from typing import Callable
 class Retry:
     """Exponential backoff with full jitter, on UNAVAILABLE only.
 
-    `patience` bounds a training call (batches, feedback, epochs), `control_patience` every other, in
-    seconds since the first failure; 0 fails at once. The default patience lies below the ten minutes
-    after which process groups give up. `sleep`, `clock` and `uniform` are for tests.
+    `patience` bounds a training call (batches, feedback, epochs), `control_patience` every other,
+    in seconds since the first failure; 0 fails at once. The default patience lies below the ten
+    minutes after which process groups give up. `sleep`, `clock` and `uniform` are for tests.
     """
 
     patience: float = 480.0
@@ -48,7 +48,9 @@ class Outage:
         left = self._patience - (now - self._began)
         if left <= 0:
             return False
-        longest = min(self._retry.max_backoff, self._retry.initial_backoff * 2**min(self.attempts, 30))
+        longest = min(
+            self._retry.max_backoff, self._retry.initial_backoff * 2 ** min(self.attempts, 30)
+        )
         self.attempts += 1
         self._retry.sleep(min(left, longest * self._retry.uniform()))
         return True

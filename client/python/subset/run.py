@@ -66,7 +66,9 @@ class Run:
         self._bind()
         return run_from(self._get())
 
-    def open_epoch(self, epoch: int, *, now: bool = False, timeout: Optional[float] = None) -> Epoch:
+    def open_epoch(
+        self, epoch: int, *, now: bool = False, timeout: Optional[float] = None
+    ) -> Epoch:
         """Opens an epoch, or returns it as it was opened.
 
         An epoch driven by scores waits until everything of the one before is reported, for at most
@@ -165,7 +167,9 @@ class Run:
             self, rank=rank, world_size=world_size, prefetch=prefetch, probabilities=probabilities
         )
 
-    def report(self, draw: Draw, *, loss: Any = None, step: Optional[int] = None, **named: Any) -> None:
+    def report(
+        self, draw: Draw, *, loss: Any = None, step: Optional[int] = None, **named: Any
+    ) -> None:
         """Reports values for the samples of a draw, and acknowledges them. Never blocks.
 
         `loss` and every further named value: one number per sample, as a tensor on any device, an

@@ -65,8 +65,8 @@ class IndexedDataset(torch.utils.data.Dataset):  # type: ignore[misc]
 
         for (x, y), draw in loader: ...
 
-    for default_collate, any number of workers, fork or spawn, pinned or not. With a collate function
-    of your own, pass collate_fn=Collate(yours).
+    for default_collate, any number of workers, fork or spawn, pinned or not. With a collate
+    function of your own, pass collate_fn=Collate(yours).
     """
 
     def __init__(self, dataset: Any) -> None:

@@ -15,7 +15,7 @@ DIRECTORY = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
 
 def read_idx(path: pathlib.Path) -> np.ndarray:
-    """The array in an IDX file of bytes. Raises ValueError, naming the file, where it is not one."""
+    """The array in an IDX file of bytes. Raises ValueError where it is not one."""
     with gzip.open(path, "rb") as file:
         data = file.read()
     if len(data) < 4 or data[:3] != b"\0\0\x08":

@@ -3,8 +3,8 @@
     run.py --subsetd PATH         # starts a server of its own
     run.py --address HOST:PORT    # uses one that runs
 
-One model, two ranks (DistributedDataParallel over gloo), the same epochs for each sampler. --smoke is
-the same in small.
+One model, two ranks (DistributedDataParallel over gloo), the same epochs for each sampler. --smoke
+is the same in small.
 """
 
 from __future__ import annotations

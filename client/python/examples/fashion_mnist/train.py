@@ -1,7 +1,8 @@
 """One training worker: a small CNN on the batches that a sampler chooses.
 
-Writes one JSON object per line to stdout: {"event": "step", ...} now and then, {"event": "epoch", ...}
-after each epoch, and from rank 0 {"event": "result", ...} at the end. `run.py` starts one per rank.
+Writes one JSON object per line to stdout: {"event": "step", ...} now and then, {"event": "epoch",
+...} after each epoch, and from rank 0 {"event": "result", ...} at the end. `run.py` starts one per
+rank.
 """
 
 from __future__ import annotations
@@ -119,9 +120,7 @@ def main() -> None:
     )
     batches = run.batch_sampler()
     timed = Timed(batches)
-    loader = DataLoader(
-        IndexedDataset(FashionMnist("train", options.samples)), batch_sampler=timed
-    )
+    loader = DataLoader(IndexedDataset(FashionMnist("train", options.samples)), batch_sampler=timed)
     used = steps_done = 0
     spoke = 0.0
     for epoch in range(options.epochs):
@@ -146,8 +145,13 @@ def main() -> None:
             if time.monotonic() - spoke > EVENT_SECONDS:
                 spoke = time.monotonic()
                 emit(
-                    "step", rank=options.rank, epoch=epoch, step=step + 1, steps=steps,
-                    loss=float(mean), wait=timed.seconds[-1],
+                    "step",
+                    rank=options.rank,
+                    epoch=epoch,
+                    step=step + 1,
+                    steps=steps,
+                    loss=float(mean),
+                    wait=timed.seconds[-1],
                 )
         run.flush(durable=True, timeout=60)
         emit("epoch", rank=options.rank, epoch=epoch, steps=steps, loss=total / steps)
