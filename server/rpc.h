@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "server/calls_in_flight.h"
 #include "server/grpc_status.h"
 #include "server/metrics.h"
 
@@ -23,14 +24,19 @@ namespace subset {
 struct ServiceParts {
   Engine* engine;
   Metrics* metrics;
-  Clock* clock = Clock::Real();
+  Clock* clock;
+  CallsInFlight* calls;
 };
 
 // A call from its arrival to its status. Not thread-safe: belongs to whoever answers the call.
 class Rpc {
  public:
   Rpc(const ServiceParts& parts, Method method)
-      : metrics_(&parts.metrics->Of(method)), clock_(parts.clock), start_(clock_->Monotonic()) {
+      : metrics_(&parts.metrics->Of(method)),
+        calls_(parts.calls),
+        clock_(parts.clock),
+        start_(clock_->Monotonic()) {
+    calls_->Begin();
     metrics_->Started();
   }
 
@@ -49,11 +55,13 @@ class Rpc {
   // Records the end of the call; returns what to finish it with.
   grpc::Status End(const absl::Status& status) {
     metrics_->Finished(status, Elapsed());
+    calls_->End();
     return ToGrpcStatus(status);
   }
 
  private:
   MethodMetrics* metrics_;
+  CallsInFlight* calls_;
   Clock* clock_;
   absl::Duration start_;
 };

@@ -1,14 +1,19 @@
 #include "server/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <prometheus/exposer.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <future>
 #include <mutex>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +24,8 @@
 
 namespace subset {
 namespace {
+
+constexpr absl::Duration kFlush = absl::Milliseconds(500);  // for replies on their way
 
 // "" speaks for the whole server; "liveness" and "readiness" are what the probes ask.
 constexpr const char* kHealthServices[] = {"",
@@ -51,6 +58,19 @@ void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(absl::Minutes(1)));
 }
 
+// The library puts reflection into every server of the process; this takes it out of one.
+class NoReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(),
+                                  [](const auto& plugin) {
+                                    return plugin->name() == "proto_server_reflection";
+                                  }),
+                   plugins->end());
+  }
+};
+
 // `address` with its port replaced by the one that was bound.
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
@@ -69,9 +89,9 @@ Server::Server(const ServerOptions& options, Engine* engine, Metrics* metrics, C
     : options_(options),
       engine_(engine),
       metrics_(metrics),
-      datasets_({engine, metrics, clock}),
-      samplers_({engine, metrics, clock}),
-      training_({engine, metrics, clock}) {}
+      datasets_({engine, metrics, clock, &calls_}),
+      samplers_({engine, metrics, clock, &calls_}),
+      training_({engine, metrics, clock, &calls_}) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Engine* engine,
                                                       Metrics* metrics, Clock* clock) {
@@ -88,9 +108,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 absl::Status Server::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
-  // The library has one switch for the whole process; servers started later have it too.
-  if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();  // for the process, once
   grpc::ServerBuilder builder;
+  if (!options_.reflection) builder.SetOption(std::make_unique<NoReflection>());
   SetLimits(options_, builder);
   int port = 0;
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
@@ -150,7 +170,14 @@ void Server::Drain() {
   engine_->StopWaiting();
   WaitFor(options_.drain_delay);
   training_.StopStreams();
-  grpc_->Shutdown(absl::ToChronoTime(absl::Now() + options_.drain_deadline));
+  const auto deadline = absl::ToChronoTime(absl::Now() + options_.drain_deadline);
+  auto shutdown = std::async(std::launch::async, [&] { grpc_->Shutdown(deadline); });
+  calls_.WaitForNone(options_.drain_deadline);
+  // What is left are replies on their way, and watches of health, which never end by themselves.
+  if (shutdown.wait_for(absl::ToChronoMilliseconds(kFlush)) != std::future_status::ready) {
+    grpc_server_cancel_all_calls(grpc_->c_server());
+  }
+  shutdown.wait();
   shut_down_ = true;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "server/calls_in_flight.h"
 #include "server/dataset_service.h"
 #include "server/metrics.h"
 #include "server/options.h"
@@ -72,6 +73,8 @@ class Server {
   // Relaxed: only shown in metrics.
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
+
+  CallsInFlight calls_;  // thread-safe
 
   // Services before the server that calls them; the exposer, which reads all, last.
   DatasetService datasets_;

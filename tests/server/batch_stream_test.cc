@@ -1,0 +1,327 @@
+#include "server/batch_stream.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/serving.h"
+#include "tests/testing/fake_engine.h"
+
+namespace subset {
+namespace {
+
+v1::GetBatchRequest At(uint64_t position) {
+  v1::GetBatchRequest request;
+  request.mutable_positions()->set_position(position);
+  request.mutable_positions()->set_batch_size(8);
+  return request;
+}
+
+void Fill(const v1::GetBatchRequest& request, v1::Batch* reply) {
+  reply->set_position(request.positions().position());
+  reply->set_index_width(4);
+  reply->set_indices(std::string(4 * request.positions().batch_size(), 'i'));
+}
+
+// Draws that wait until the test lets them go, each on a thread of its own, as an engine's do.
+class HeldDraws {
+ public:
+  void Hold(std::function<void()> draw) {
+    std::lock_guard<std::mutex> lock(mu_);
+    draws_.push_back(std::move(draw));
+    changed_.notify_all();
+  }
+  // Waits for one to be there, then runs it elsewhere.
+  void LetOneGo() {
+    std::function<void()> draw;
+    {
+      std::unique_lock<std::mutex> lock(mu_);
+      changed_.wait(lock, [&] { return !draws_.empty(); });
+      draw = std::move(draws_.front());
+      draws_.pop_front();
+    }
+    std::thread(std::move(draw)).join();
+  }
+  void WaitForOne() {
+    std::unique_lock<std::mutex> lock(mu_);
+    changed_.wait(lock, [&] { return !draws_.empty(); });
+  }
+
+ private:
+  std::mutex mu_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> draws_;
+};
+
+// AnyInvocable cannot be copied into a std::function; this can.
+std::function<void(absl::Status)> Shared(FakeEngine::BatchDone done) {
+  auto shared = std::make_shared<FakeEngine::BatchDone>(std::move(done));
+  return [shared](absl::Status status) { (*shared)(std::move(status)); };
+}
+
+class BatchStreamTest : public ::testing::Test {
+ protected:
+  using Stream = grpc::ClientReaderWriter<v1::GetBatchRequest, v1::Batch>;
+
+  BatchStreamTest() {
+    engine_.get_batch = [](const v1::GetBatchRequest& request, v1::Batch* reply, Engine::Cancelled,
+                           FakeEngine::BatchDone done) {
+      EXPECT_TRUE(reply->indices().empty());
+      Fill(request, reply);
+      done(absl::OkStatus());
+    };
+  }
+  void HoldDraws() {
+    engine_.get_batch = [this](const v1::GetBatchRequest& request, v1::Batch* reply,
+                               Engine::Cancelled, FakeEngine::BatchDone done) {
+      held_.Hold([request, reply, done = Shared(std::move(done))] {
+        Fill(request, reply);
+        done(absl::OkStatus());
+      });
+    };
+  }
+  Serving& Serve() {
+    serving_ = std::make_unique<Serving>(&engine_);
+    return *serving_;
+  }
+  double Metric(const std::string& series) {
+    return SeriesValue(MetricsText(*serving_->metrics.collectable()), series);
+  }
+  void WaitForMetric(const std::string& series, double value) {
+    while (Metric(series) != value) std::this_thread::yield();
+  }
+  static constexpr char kReceived[] =
+      "grpc_server_msg_received_total{grpc_method=\"StreamBatches\","
+      "grpc_service=\"subset.v1.TrainingService\",grpc_type=\"bidi_stream\"}";
+  static constexpr char kActive[] = "subset_streams_active";
+
+  FakeEngine engine_;
+  HeldDraws held_;
+  std::unique_ptr<Serving> serving_;
+};
+
+TEST_F(BatchStreamTest, OneReplyPerRequestInOrderWithManyInFlight) {
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 64; ++i) ASSERT_TRUE(stream->Write(At(i)));
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), i);
+    ASSERT_EQ(batch.indices().size(), 32u);
+    if (i + 64 < 1000) {
+      ASSERT_TRUE(stream->Write(At(i + 64)));
+    }
+  }
+  ASSERT_TRUE(stream->WritesDone());
+  EXPECT_FALSE(stream->Read(&batch));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BatchStreamTest, WhatWasAskedBeforeTheClientsEndIsAnswered) {
+  HoldDraws();
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(stream->Write(At(i)));
+  ASSERT_TRUE(stream->WritesDone());
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 20; ++i) {
+    held_.LetOneGo();
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), i);
+  }
+  EXPECT_FALSE(stream->Read(&batch));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BatchStreamTest, NotMoreThan1024AreOutstanding) {
+  HoldDraws();
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 1500; ++i) ASSERT_TRUE(stream->Write(At(i)));
+  WaitForMetric(kReceived, 1024);
+  // A call behind them on the same connection is handled: everything has arrived, and was not read.
+  Context other;
+  v1::Dataset dataset;
+  EXPECT_EQ(serving.datasets->GetDataset(&other, {}, &dataset).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(Metric(kReceived), 1024);
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 1500; ++i) {
+    held_.LetOneGo();
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), i);
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BatchStreamTest, AnErrorEndsTheStreamAsGetBatchWouldAndRepliesBeforeItStand) {
+  auto succeed = engine_.get_batch;
+  engine_.get_batch = [succeed](const v1::GetBatchRequest& request, v1::Batch* reply,
+                                Engine::Cancelled cancelled, FakeEngine::BatchDone done) {
+    if (request.positions().position() == 3) {
+      return done(WithReason(absl::OutOfRangeError("past the end"), "EPOCH_END"));
+    }
+    succeed(request, reply, std::move(cancelled), std::move(done));
+  };
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 10; ++i) stream->Write(At(i));
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), i);
+  }
+  EXPECT_FALSE(stream->Read(&batch));
+  const grpc::Status streamed = stream->Finish();
+
+  Context unary_context;
+  const grpc::Status unary = serving.training->GetBatch(&unary_context, At(3), &batch);
+  EXPECT_EQ(streamed.error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(streamed.error_code(), unary.error_code());
+  EXPECT_EQ(streamed.error_message(), unary.error_message());
+  EXPECT_EQ(streamed.error_details(), unary.error_details());
+  EXPECT_EQ(DetailsOf(streamed).reason, "EPOCH_END");
+}
+
+TEST_F(BatchStreamTest, ACancelledStreamEndsTheDrawItWaitsFor) {
+  std::thread waiter;
+  std::atomic<bool> waiting{false};
+  engine_.get_batch = [&](const v1::GetBatchRequest&, v1::Batch*, Engine::Cancelled cancelled,
+                          FakeEngine::BatchDone done) {
+    waiter = std::thread([cancelled, done = Shared(std::move(done)), &waiting] {
+      waiting = true;
+      while (!cancelled()) std::this_thread::yield();
+      done(absl::CancelledError("nobody waits"));
+    });
+  };
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(stream->Write(At(i)));
+  while (!waiting) std::this_thread::yield();
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  waiter.join();
+  WaitForMetric(kActive, 0);
+}
+
+TEST_F(BatchStreamTest, AClientThatGoesWithoutReadingLeavesNothing) {
+  Serving& serving = Serve();
+  for (int i = 0; i < 50; ++i) {
+    Context context;
+    auto stream = serving.training->StreamBatches(&context);
+    for (uint64_t j = 0; j < 30; ++j) stream->Write(At(j));
+    context.TryCancel();
+    stream->Finish();
+  }
+  WaitForMetric(kActive, 0);
+  WaitForMetric("subset_inflight_requests{method=\"StreamBatches\"}", 0);
+}
+
+TEST_F(BatchStreamTest, ADrainAnswersWhatWasReadThenSaysSo) {
+  HoldDraws();
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  ASSERT_TRUE(stream->Write(At(0)));
+  ASSERT_TRUE(stream->Write(At(1)));
+  WaitForMetric(kReceived, 2);
+  held_.WaitForOne();
+  std::thread drain([&] { serving.server->Drain(); });
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 2; ++i) {
+    held_.LetOneGo();
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), i);
+  }
+  EXPECT_FALSE(stream->Read(&batch));  // the client still had more to ask
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DetailsOf(status).reason, "DRAINING");
+  drain.join();
+  EXPECT_TRUE(engine_.stopped_waiting);
+}
+
+TEST_F(BatchStreamTest, AnIdleStreamDoesNotHoldADrainUp) {
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  v1::Batch batch;
+  ASSERT_TRUE(stream->Write(At(0)));
+  ASSERT_TRUE(stream->Read(&batch));
+  serving.server->Drain();  // would take the whole deadline otherwise, and cancel
+  EXPECT_FALSE(stream->Read(&batch));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(BatchStreamTest, DrawsEndingOnAnyThreadKeepTheOrderOfEachStream) {
+  // Every third draw ends on another thread; streams race with each other.
+  std::mutex mu;
+  std::vector<std::thread> threads;
+  engine_.get_batch = [&](const v1::GetBatchRequest& request, v1::Batch* reply, Engine::Cancelled,
+                          FakeEngine::BatchDone done) {
+    Fill(request, reply);
+    if (request.positions().position() % 3 != 0) return done(absl::OkStatus());
+    std::lock_guard<std::mutex> lock(mu);
+    threads.emplace_back([done = Shared(std::move(done))] { done(absl::OkStatus()); });
+  };
+  Serving& serving = Serve();
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 4; ++c) {
+    clients.emplace_back([&] {
+      Context context;
+      auto stream = serving.training->StreamBatches(&context);
+      for (uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(stream->Write(At(i)));
+      v1::Batch batch;
+      for (uint64_t i = 0; i < 300; ++i) {
+        ASSERT_TRUE(stream->Read(&batch));
+        ASSERT_EQ(batch.position(), i);
+        ASSERT_TRUE(stream->Write(At(i + 8)));
+      }
+      stream->WritesDone();
+      for (uint64_t i = 300; i < 308; ++i) ASSERT_TRUE(stream->Read(&batch));
+      EXPECT_TRUE(stream->Finish().ok());
+    });
+  }
+  for (auto& client : clients) client.join();
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_F(BatchStreamTest, BatchesAreCountedOnceOnBothPathsAndWaitingIsNotDrawing) {
+  Serving& serving = Serve();
+  Context unary_context, context;
+  v1::Batch batch;
+  ASSERT_TRUE(serving.training->GetBatch(&unary_context, At(0), &batch).ok());
+  auto stream = serving.training->StreamBatches(&context);
+  ASSERT_TRUE(stream->Write(At(1)));
+  ASSERT_TRUE(stream->Read(&batch));
+  EXPECT_EQ(Metric("subset_draw_seconds_count"), 2);
+  EXPECT_EQ(Metric("subset_batch_size_sum"), 16);
+  EXPECT_EQ(Metric(kActive), 1);
+  stream->WritesDone();
+  stream->Finish();
+
+  HoldDraws();  // no call is under way
+  Context waiting_context;
+  std::thread caller(
+      [&] { EXPECT_TRUE(serving.training->GetBatch(&waiting_context, At(2), &batch).ok()); });
+  held_.LetOneGo();
+  caller.join();
+  EXPECT_EQ(Metric("subset_draw_seconds_count"), 2);
+}
+
+}  // namespace
+}  // namespace subset
