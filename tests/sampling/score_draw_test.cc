@@ -232,6 +232,20 @@ TEST(ScoreDrawTest, PositionsAreIndependent) {
   }
 }
 
+TEST(ScoreDrawTest, TheFloorIsACoinOfExactlyLambda) {
+  // A zero score is reached by the floor only: P = lambda / 2. Five standard errors, below 1e-6.
+  const Scores scores({0, 1});
+  for (const double floor : {.1, .003, .75}) {
+    Options options;
+    options.floor = floor;
+    const auto draw = Build(InputOf(scores, 2, options));
+    constexpr double kDraws = 4000000;
+    const auto counts = CountsOf(DrawMany(*draw, static_cast<size_t>(kDraws)).indices, 2);
+    const double p = floor / 2;
+    EXPECT_NEAR(static_cast<double>(counts[0]) / kDraws, p, 5 * std::sqrt(p * (1 - p) / kDraws));
+  }
+}
+
 // --- Probabilities and weights -----------------------------------------------------------------
 
 TEST(ScoreDrawTest, ProbabilitiesSumToOneAndWeightsGiveTheTarget) {
