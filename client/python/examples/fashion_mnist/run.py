@@ -311,7 +311,8 @@ def main() -> int:
                 address, metrics = ports["grpc"], ports["metrics"]
                 console.print(f"subsetd serves {address}, metrics at http://{metrics}/metrics")
             compare(address, options, console)
-            console.print(f"look around:  subsetctl --address={address} run list")
+            beside = pathlib.Path(options.subsetd or "subsetd").with_name("subsetctl")
+            console.print(f"look around:  {beside} --endpoint={address} run list", soft_wrap=True)
             if metrics:
                 console.print(f"              http://{metrics}/metrics")
             if metrics and (options.keep or (console.is_terminal and not options.smoke)):
