@@ -316,6 +316,19 @@ TEST(EqualSharesTest, TheRemainderOfAStratumIsAUniformSubset) {
   EXPECT_LT(value, ChiSquareLimit(299));
 }
 
+TEST(EqualSharesTest, StrataOfOneSizeChooseIndependently) {
+  PlanInput input = EqualInput({5, 5}, .2);  // one slot each
+  std::vector<uint64_t> pairs(25);
+  for (uint64_t epoch = 0; epoch < 10000; ++epoch) {
+    input.key.epoch = epoch;
+    std::vector<uint32_t> indices = DrawEpoch(*Build(input)).indices;
+    std::sort(indices.begin(), indices.end());
+    ++pairs.at(indices.at(0) * 5 + indices.at(1) - 5);
+  }
+  const ChiSquare chi = Pearson(pairs, std::vector<double>(25, 1. / 25));
+  EXPECT_LT(chi.value, ChiSquareLimit(24));
+}
+
 TEST(EqualSharesTest, EveryPositionHoldsEveryStratumByItsShare) {
   // w is exact for every batch only if position 0 is as mixed as any other.
   PlanInput input = EqualInput({8, 2, 1, 1});

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "sampling/plan.h"
 #include "sampling/presets.h"
+#include "sampling/stored_set.h"
 #include "tests/sampling/plan_testing.h"
 #include "tests/testing/status_matchers.h"
 
@@ -245,6 +246,14 @@ TEST_F(InfoBatchTest, StoredBytesThatDoNotFitAreDataLoss) {
   refused(Input(scores, 99, 4), stored);
   refused(Input(scores, 100, 5), stored);
   refused(Input(scores, 100, 190), stored);  // that epoch stores nothing
+}
+
+TEST_F(InfoBatchTest, AStoredMemberPastTheLastSampleIsDataLoss) {
+  SampleSet set(128);
+  set.Insert(101);
+  EXPECT_THAT(ParseSampleSet(SerializeSampleSet(set, 100, 4), 100, 4),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_OK(ParseSampleSet(SerializeSampleSet(set, 102, 4), 102, 4));
 }
 
 }  // namespace

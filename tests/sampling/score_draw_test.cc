@@ -384,6 +384,28 @@ TEST(ScoreDrawTest, WhereNothingIsScoredAllAreAlikeAndItIsSaid) {
   }
 }
 
+TEST(ScoreDrawTest, ARunThatStartsWithoutScoresCountsTheUnscoredAsOne) {
+  Options options;
+  options.floor = 0;
+  const auto draw = Build(InputOf(Scores({}), 4, options));
+  draw->Update({3, 1}, {2, .5});
+  EXPECT_FALSE(draw->traits().fell_back_to_uniform);
+  const Reported reported = ReportedBy(*draw, 4, 1000);
+  const double expected[] = {1 / 4.5, .5 / 4.5, 1 / 4.5, 2 / 4.5};
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(reported.q[i], expected[i], 1e-9);
+}
+
+TEST(ScoreDrawTest, AnyPriorIsOnTheScale) {
+  for (const double prior : {1e-310, 1e-30, 1., 1e300}) {
+    Options options;
+    options.unscored = Guard::Unscored::kPrior;
+    options.prior = prior;
+    const auto draw = Build(InputOf(Scores({0, kNanF, kNanF}), 3, options));
+    EXPECT_EQ(draw->traits().clamped_leaves, 0) << prior;
+    EXPECT_EQ(draw->traits().distinct_samples, 3);
+  }
+}
+
 TEST(ScoreDrawTest, ZeroMassFallsBackToUniformAndIsSaidAndEndsWithTheFirstPositiveScore) {
   for (const double floor : {0., .1}) {
     Options options;
