@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -29,6 +29,7 @@ namespace subset {
 namespace {
 
 constexpr uint64_t kMaxImageWriteBytes = 32 << 20;
+constexpr int64_t kRecoveryPauseMs = 1000;
 
 std::string ImageKey(absl::string_view name) {
   return absl::StrCat(std::string(1, kImageKey), name);
@@ -82,6 +83,8 @@ class OpenedStore final : public Store {
   // be.
   absl::Status ReadyToWrite() ABSL_LOCKS_EXCLUDED(db_mu_);
   absl::Status CheckReserve();
+  // ReadyToWrite for one that has failed, once a second at most.
+  void TryToRecover();
   // Closes the database, opens it again, and takes away what failed writes left behind.
   absl::Status Reopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mu_);
   absl::Status DropRecordsFrom(uint64_t sequence, uint64_t end)
@@ -107,8 +110,9 @@ class OpenedStore final : public Store {
   const std::unique_ptr<Watermark> watermark_;
   const RocksDatabase::Source source_;
 
-  std::atomic<bool> reserve_touched_{false};  // only for saying so once
-  std::atomic<bool> note_failed_{false};      // as above
+  std::atomic<bool> reserve_touched_{false};   // only for saying so once
+  std::atomic<bool> note_failed_{false};       // as above
+  std::atomic<int64_t> last_recovery_ms_{-1};  // monotonic; when Info last tried
 
   // Shared by every use of the database, exclusive to reopen it.
   FairSharedMutex db_mu_;
@@ -208,6 +212,15 @@ absl::Status OpenedStore::ReadyToWrite() {
   return source_.events->failed ? Reopen() : absl::OkStatus();
 }
 
+// Whoever sees a read-only store may send it no writes, and then no write would heal it.
+void OpenedStore::TryToRecover() {
+  const int64_t now = absl::ToInt64Milliseconds(Clock::Real()->Monotonic());
+  int64_t last = last_recovery_ms_;
+  if (last >= 0 && now - last < kRecoveryPauseMs) return;
+  if (!last_recovery_ms_.compare_exchange_strong(last, now)) return;
+  ReadyToWrite().IgnoreError();  // logged where it happens
+}
+
 absl::Status OpenedStore::Reopen() {
   SUBSET_RETURN_IF_ERROR(lost_);
   db_.reset();
@@ -217,6 +230,8 @@ absl::Status OpenedStore::Reopen() {
       RocksDatabase::Open(source_, watermark_->Get(), true);
   if (!opened.ok()) {
     source_.events->failed = true;
+    Log(LogLevel::kError, "database not reopened",
+        {{"error", std::string(opened.status().message())}});
     return opened.status();
   }
   db_ = *std::move(opened);
@@ -483,6 +498,7 @@ absl::Status OpenedStore::ReadImages(
 }
 
 StoreInfo OpenedStore::Info() {
+  if (source_.events->failed) TryToRecover();
   const bool read_only = !CheckReserve().ok() || source_.events->failed;
   ReaderLock db_lock(&db_mu_);
   std::optional<uint64_t> image_bytes;

@@ -42,7 +42,8 @@ class Store {
   virtual ~Store() = default;
 
   // Appends `records` as one group, all or none, and returns the sequence of the first; the others
-  // follow without a gap. With `sync` they, and everything before them, are on disk at return.
+  // follow without a gap. With `sync` they, and everything before them, are on disk at return (an
+  // empty group only does that).
   // After a failure nothing is appended: the next Append gets the same sequence.
   // Fails with kResourceExhausted (disk reserve touched), kUnavailable (an I/O error; a retry may
   // help, the store has reopened its database), kDataLoss.
