@@ -4,12 +4,14 @@
 #define SUBSET_TESTS_STORAGE_STORAGE_TESTING_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "storage/rocks_store_internal.h"
