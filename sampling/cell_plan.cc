@@ -11,6 +11,8 @@
 namespace subset::sampling {
 namespace {
 
+constexpr size_t kGroup = 256;  // positions worked on at a time
+
 RangeLookup SlotRanges(const CellLayout& layout) {
   std::vector<uint64_t> bounds = {0};
   for (const Cell& cell : layout.cells) bounds.push_back(bounds.back() + cell.slots);
@@ -39,16 +41,27 @@ CellPlan::CellPlan(const PlanInput& input, CellLayout layout)
       slots_(SlotRanges(layout_)),
       direct_(IsDirect(layout_)),
       order_(SlotOrder(layout_, input.key, slots_.total())) {
-  if (!direct_) {
-    choice_.resize(layout_.cells.size());
-    for (size_t c = 0; c < layout_.cells.size(); ++c) {
-      const Cell& cell = layout_.cells[c];
-      if (cell.slots % cell.count == 0) continue;
-      choice_[c] = static_cast<uint32_t>(choices_.size());
-      choices_.emplace_back(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
-    }
-  }
+  if (!direct_) ChooseRemainders(input);
   FillTraits(input);
+}
+
+void CellPlan::ChooseRemainders(const PlanInput& input) {
+  const uint32_t* members = layout_.members();
+  uint64_t total = 0;
+  for (const Cell& cell : layout_.cells) total += cell.slots % cell.count;
+  remainders_.resize(total);
+  uint32_t* remainder = remainders_.data();
+  for (size_t c = 0; c < layout_.cells.size(); ++c) {
+    const Cell& cell = layout_.cells[c];
+    const uint64_t size = cell.slots % cell.count;
+    sources_.push_back(
+        {slots_.bounds()[c], cell.count, cell.slots - size, members + cell.first, remainder});
+    if (size == 0) continue;
+    const Permutation choice(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
+    choice.Fill(0, absl::MakeSpan(remainder, size));
+    for (uint64_t k = 0; k < size; ++k) remainder[k] = members[cell.first + remainder[k]];
+    remainder += size;
+  }
 }
 
 void CellPlan::FillTraits(const PlanInput& input) {
@@ -97,18 +110,12 @@ void CellPlan::FillTraits(const PlanInput& input) {
   }
 }
 
-CellPlan::Drawn CellPlan::At(uint64_t slot) const {
-  const uint32_t c = layout_.cells.size() == 1 ? 0 : slots_.Find(slot);
-  const Cell& cell = layout_.cells[c];
-  uint64_t k = slot - slots_.bounds()[c];
-  if (k >= cell.slots - cell.slots % cell.count) {
-    k = choices_[choice_[c]].At(k % cell.count);
-  } else if (k >= cell.count) {
-    k %= cell.count;
-  }
-  const uint64_t member = cell.first + k;
-  const uint32_t* members = layout_.members();
-  return {members == nullptr ? static_cast<uint32_t>(member) : members[member], c};
+const uint32_t* CellPlan::SampleAt(uint64_t slot, uint32_t cell) const {
+  const Source& source = sources_[cell];
+  uint64_t k = slot - source.first_slot;
+  if (k >= source.full) return source.remainder + (k - source.full);
+  if (k >= source.count) k %= source.count;
+  return source.members + k;
 }
 
 void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
@@ -119,11 +126,19 @@ void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
     std::fill(weights.begin(), weights.end(), weights_[0]);
     return;
   }
-  for (size_t i = 0; i < indices.size(); ++i) {
-    const Drawn drawn = At(indices[i]);
-    indices[i] = drawn.sample;
-    if (!probabilities.empty()) probabilities[i] = probabilities_[drawn.cell];
-    if (!weights.empty()) weights[i] = weights_[drawn.cell];
+  // Addresses first, so that the cache misses of a group overlap.
+  const uint32_t* samples[kGroup];
+  for (size_t first = 0; first < indices.size(); first += kGroup) {
+    const size_t count = std::min(kGroup, indices.size() - first);
+    for (size_t k = 0; k < count; ++k) {
+      const uint64_t slot = indices[first + k];
+      const uint32_t cell = slots_.Find(slot);
+      samples[k] = SampleAt(slot, cell);
+      __builtin_prefetch(samples[k]);
+      if (!probabilities.empty()) probabilities[first + k] = probabilities_[cell];
+      if (!weights.empty()) weights[first + k] = weights_[cell];
+    }
+    for (size_t k = 0; k < count; ++k) indices[first + k] = *samples[k];
   }
 }
 

@@ -1,7 +1,7 @@
 // The plan of an epoch from its cells: a keyed permutation orders the slots of all cells.
 //
 // A cell of n members with m slots holds each member floor(m / n) times, and m mod n of them once
-// more, chosen by the head of a keyed permutation of its members. Which slot is where is uniform
+// more: the head of a keyed permutation of its members, written out. Which slot is where is uniform
 // over all orders, so full passes need no order of their own.
 
 #ifndef SUBSET_SAMPLING_CELL_PLAN_H_
@@ -18,12 +18,10 @@
 
 namespace subset::sampling {
 
-// Immutable; thread-safe. A position costs one permutation, a lookup of its cell and, in the
-// remainder of a cell, one more permutation.
+// Immutable; thread-safe. A position costs one permutation, a lookup of its cell and one read.
 class CellPlan final : public EpochPlan {
  public:
-  // At least one slot. O(number of cells), and O(n) for cells of up to 65,536 members that have a
-  // remainder.
+  // At least one slot. Time and 4 bytes for each slot of a remainder.
   CellPlan(const PlanInput& input, CellLayout layout);
 
   const PlanTraits& traits() const override { return traits_; }
@@ -34,27 +32,32 @@ class CellPlan final : public EpochPlan {
   std::string Serialize() const override;
 
  private:
-  struct Drawn {
-    uint32_t sample;
-    uint32_t cell;
+  // Where the samples of a cell's slots stand.
+  struct Source {
+    uint64_t first_slot;
+    uint64_t count;
+    uint64_t full;  // slots before the remainder: whole passes over `members`
+    const uint32_t* members;
+    const uint32_t* remainder;
   };
 
+  void ChooseRemainders(const PlanInput& input);
   void FillTraits(const PlanInput& input);
-  Drawn At(uint64_t slot) const;
+  const uint32_t* SampleAt(uint64_t slot, uint32_t cell) const;
 
   // Constant after construction.
   uint64_t num_samples_;
   uint64_t epoch_;
   bool stored_;  // depends on scores
   CellLayout layout_;
-  RangeLookup slots_;             // of each cell
-  std::vector<uint32_t> choice_;  // of each cell: its entry in choices_, where it has a remainder
-  std::vector<Permutation> choices_;
+  RangeLookup slots_;  // of each cell
+  bool direct_;  // one cell of all samples, no repeats: order_ permutes the samples themselves
+  Permutation order_;
+  std::vector<uint32_t> remainders_;   // of all cells
+  std::vector<Source> sources_;        // of each cell
   std::vector<double> probabilities_;  // of each cell
   std::vector<float> weights_;         // of each cell
   PlanTraits traits_;
-  bool direct_;  // one cell without repeats: order_ permutes its members themselves
-  Permutation order_;
 };
 
 }  // namespace subset::sampling
