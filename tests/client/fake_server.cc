@@ -77,7 +77,8 @@ struct FakeServer::State {
   std::vector<std::string> calls ABSL_GUARDED_BY(mu);
   std::vector<std::vector<v1::GetBatchRequest>> streams ABSL_GUARDED_BY(mu);
   std::vector<v1::ReportFeedbackRequest> reports ABSL_GUARDED_BY(mu);
-  std::set<uint64_t> sequences ABSL_GUARDED_BY(mu);
+  std::set<std::pair<uint64_t, uint64_t>> sequences ABSL_GUARDED_BY(mu);  // with their session
+  uint64_t sessions ABSL_GUARDED_BY(mu) = 0;
   std::map<std::string, v1::Dataset> datasets ABSL_GUARDED_BY(mu);
   std::map<std::string, std::string> columns ABSL_GUARDED_BY(mu);
   std::vector<size_t> chunk_sizes ABSL_GUARDED_BY(mu);
@@ -302,11 +303,12 @@ class FakeServer::Training final : public v1::TrainingService::Service {
       } return grpc::Status::OK;)
   SUBSET_FAKE_METHOD(GetBatch, GetBatchRequest, Batch, return s_->Answer(*request, response);)
   SUBSET_FAKE_METHOD(OpenSession, OpenSessionRequest, OpenSessionResponse,
-                     response->set_session_id(11);
+                     response->set_session_id(11 + s_->sessions++);
                      return grpc::Status::OK;)
   SUBSET_FAKE_METHOD(
       ReportFeedback, ReportFeedbackRequest, ReportFeedbackResponse,
-      response->set_duplicate(!s_->sequences.insert(request->sequence()).second);
+      response->set_duplicate(
+          !s_->sequences.insert({request->session_id(), request->sequence()}).second);
       response->set_durability(request->durability()); for (const v1::Feedback& feedback
                                                             : request->feedback()) {
         response->set_applied_items(response->applied_items() +

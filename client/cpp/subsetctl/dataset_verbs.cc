@@ -127,9 +127,8 @@ void AddDatasetVerbs(CLI::App& app, Context& context) {
   ImportArguments& import = arguments->import;
   CLI::App* create = group->add_subcommand("create", "Creates a dataset, all or nothing");
   create->add_option("name", import.name, "the dataset")->required();
-  auto* samples = create
-                      ->add_option("--samples", import.num_samples,
-                                   "how many; may be left out where columns say it")
+  auto* samples = AddNumber(*create, "--samples", import.num_samples,
+                            "how many; may be left out where columns say it")
                       ->check(CLI::PositiveNumber);
   auto* from = create->add_option("--from", import.from,
                                   "a CSV, .npy or IDX file, gzipped or not: all of its columns, or "

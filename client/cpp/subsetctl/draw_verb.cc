@@ -117,18 +117,18 @@ void AddDrawVerb(CLI::App& app, Context& context) {
   CLI::App* draw = app.add_subcommand(
       "draw", "Shows one batch: indices, probabilities, weights. Opens the epoch if need be.");
   draw->add_option("run", arguments->run, "the run")->required();
-  draw->add_option("-e,--epoch", arguments->epoch, "the epoch")->capture_default_str();
+  AddNumber(*draw, "-e,--epoch", arguments->epoch, "the epoch")->capture_default_str();
   auto* position =
-      draw->add_option("--position", arguments->position, "of the first sample in the epoch")
+      AddNumber(*draw, "--position", arguments->position, "of the first sample in the epoch")
           ->capture_default_str();
   auto* count =
-      draw->add_option("-n,--count", arguments->count, "how many samples")->capture_default_str();
-  auto* step = draw->add_option("--step", arguments->step,
-                                "the share of --rank in this global batch instead");
-  draw->add_option("--rank", arguments->rank, "data-parallel rank")
+      AddNumber(*draw, "-n,--count", arguments->count, "how many samples")->capture_default_str();
+  auto* step = AddNumber(*draw, "--step", arguments->step,
+                         "the share of --rank in this global batch instead");
+  AddNumber(*draw, "--rank", arguments->rank, "data-parallel rank")
       ->needs(step)
       ->capture_default_str();
-  draw->add_option("--world-size", arguments->world_size, "number of ranks")
+  AddNumber(*draw, "--world-size", arguments->world_size, "number of ranks")
       ->needs(step)
       ->capture_default_str();
   step->excludes(position)->excludes(count);

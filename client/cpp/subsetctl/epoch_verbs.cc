@@ -78,7 +78,7 @@ void AddEpochVerbs(CLI::App& app, Context& context) {
   CLI::App* open = group->add_subcommand(
       "open", "Opens an epoch, or shows it; waits for the feedback of the one before");
   open->add_option("run", arguments->run, "the run")->required();
-  open->add_option("epoch", arguments->epoch, "its number")->required();
+  AddNumber(*open, "epoch", arguments->epoch, "its number")->required();
   open->add_flag("--now", arguments->now, "do not wait for feedback");
   open->callback([arguments, &context] {
     context.action = [arguments, &context] { return Open(*arguments, context); };

@@ -158,11 +158,11 @@ void AddReportVerb(CLI::App& app, Context& context) {
   CLI::App* report =
       app.add_subcommand("report", "Reports values of drawn samples, as a training job would");
   report->add_option("run", arguments->run, "the run")->required();
-  report->add_option("-e,--epoch", arguments->epoch, "in which they were drawn")
+  AddNumber(*report, "-e,--epoch", arguments->epoch, "in which they were drawn")
       ->capture_default_str();
-  auto* position = report->add_option("--position", arguments->position,
-                                      "of the first one; acknowledges this and those after it");
-  report->add_option("--step", arguments->step, "the optimizer step")->capture_default_str();
+  auto* position = AddNumber(*report, "--position", arguments->position,
+                             "of the first one; acknowledges this and those after it");
+  AddNumber(*report, "--step", arguments->step, "the optimizer step")->capture_default_str();
   auto* values = report->add_option("--values", arguments->values_file,
                                     "a CSV file with the header index,loss or more columns");
   auto* indices = report->add_option("--indices", arguments->indices, "as 17,42,3");

@@ -145,11 +145,10 @@ void AddRunVerbs(CLI::App& app, Context& context) {
   CLI::App* create = verb("create", "Creates a run, or shows the one that is the same", Create);
   create->add_option("name", arguments->name, "the run")->required();
   create->add_option("--sampler", arguments->sampler, "DATASET/NAME")->required();
-  create
-      ->add_option("--global-batch-size", arguments->global_batch_size,
-                   "samples per optimizer step over all ranks")
+  AddNumber(*create, "--global-batch-size", arguments->global_batch_size,
+            "samples per optimizer step over all ranks")
       ->required();
-  create->add_option("--seed", arguments->seed, "of every draw")->capture_default_str();
+  AddNumber(*create, "--seed", arguments->seed, "of every draw")->capture_default_str();
   create->add_flag("--drop-last", arguments->drop_last, "drop the short batch of an epoch");
   create->add_option("--feedback-timeout", arguments->feedback_timeout,
                      "how long an epoch waits for the feedback of the one before, such as 90s");

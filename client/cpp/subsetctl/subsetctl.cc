@@ -58,6 +58,7 @@ int RunSubsetctl(const std::vector<std::string>& arguments, Console& console) {
       "subsetctl");
   app.require_subcommand(1);
   app.fallthrough();
+  app.footer("Everywhere: --endpoint HOST:PORT, --timeout DURATION, -o table|json");
   app.add_option("--endpoint", context.endpoint, "the server, host:port")
       ->envname("SUBSETCTL_ENDPOINT")
       ->capture_default_str();
