@@ -1,7 +1,7 @@
 // The state machine: datasets, samplers, runs, epochs and scores, as the fold of one ordered log.
 //
-// Everything that changes goes through one writer thread: it takes queued records, commits them as a
-// group (one fsync), applies them, then calls the callers back. A record is durable before it is
+// Everything that changes goes through one writer thread: it takes queued records, commits them as
+// a group (one fsync), applies them, then calls the callers back. A record is durable before it is
 // visible, and visible before it is acknowledged. Draws never wait for the disk, and for the writer
 // only while one record is applied in memory.
 //

@@ -1,0 +1,215 @@
+// Catalog's fold of runs, epochs, sessions, feedback and live draws.
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "engine/catalog.h"
+#include "engine/image_names.h"
+
+namespace subset {
+namespace {
+
+absl::Status NoRun(Uid uid) { return NotFound("run", absl::StrCat(uid)); }
+
+// What makes a run another one, as text: both sides are shown where they differ.
+std::string Settings(Uid sampler, uint64_t seed, uint32_t global_batch_size, bool drop_last) {
+  return absl::StrCat("sampler_uid ", sampler, ", seed ", seed, ", global_batch_size ",
+                      global_batch_size, ", drop_last ", drop_last ? "true" : "false");
+}
+
+}  // namespace
+
+Outcome Catalog::CreateRun(const Record& record) {
+  const log::v1::RunCreated& created = record.run_created();
+  Outcome outcome;
+  WriterLock lock(&mu_);
+  const auto sampler = samplers_.find(created.sampler_uid());
+  if (sampler == samplers_.end()) {
+    outcome.status = NotFound("sampler", absl::StrCat(created.sampler_uid()));
+    return outcome;
+  }
+  const auto name = run_names_.find(created.name());
+  if (name != run_names_.end()) {
+    outcome.run = runs_.at(name->second);
+    const v1::Run& has = outcome.run->settings();
+    const std::string existing =
+        Settings(has.sampler_uid(), has.seed(), has.global_batch_size(), has.drop_last());
+    const std::string wanted = Settings(created.sampler_uid(), created.seed(),
+                                        created.global_batch_size(), created.drop_last());
+    if (existing != wanted) {
+      outcome.run = nullptr;
+      outcome.status = WithReason(
+          absl::AlreadyExistsError(absl::StrCat("run \"", created.name(), "\" exists with ",
+                                                existing, "; asked for ", wanted)),
+          "ALREADY_EXISTS");
+    }
+    return outcome;
+  }
+  const v1::Sampler& of = sampler->second->proto;
+  v1::Run settings;
+  settings.set_name(created.name());
+  settings.set_uid(next_uid_++);
+  settings.set_sampler(of.name());
+  settings.set_sampler_uid(of.uid());
+  settings.set_dataset_uid(of.dataset_uid());
+  settings.set_num_samples(datasets_.at(of.dataset_uid())->num_samples());
+  settings.set_seed(created.seed());
+  settings.set_global_batch_size(created.global_batch_size());
+  settings.set_drop_last(created.drop_last());
+  const int64_t timeout = created.feedback_timeout_micros();
+  settings.mutable_feedback_timeout()->set_seconds(timeout / 1000000);
+  settings.mutable_feedback_timeout()->set_nanos(static_cast<int32_t>(timeout % 1000000) * 1000);
+  settings.mutable_create_time()->set_seconds(record.time_micros() / 1000000);
+  settings.mutable_create_time()->set_nanos(static_cast<int32_t>(record.time_micros() % 1000000) *
+                                            1000);
+  std::unique_ptr<ScoreTable> scores;
+  if (find_scores_) scores = find_scores_(settings.uid(), settings.num_samples());
+  outcome.run = std::make_shared<Run>(settings, std::move(scores));
+  runs_[settings.uid()] = outcome.run;
+  run_names_[settings.name()] = settings.uid();
+  return outcome;
+}
+
+Outcome Catalog::DeleteRun(const log::v1::RunDeleted& deleted) {
+  Outcome outcome;
+  WriterLock lock(&mu_);
+  if (runs_.count(deleted.uid()) == 0) {
+    outcome.status = NoRun(deleted.uid());
+    return outcome;
+  }
+  RemoveRun(deleted.uid(), &outcome);
+  return outcome;
+}
+
+void Catalog::RemoveRun(Uid uid, Outcome* outcome) {
+  const std::shared_ptr<Run> run = runs_.at(uid);
+  run_names_.erase(run->settings().name());
+  runs_.erase(uid);
+  outcome->deleted_runs.push_back(uid);
+  outcome->garbage.push_back(RunPrefix(uid));
+  outcome->garbage.push_back(LivePrefix(uid));
+  CollectEpochs(run->Epochs(), run->settings().dataset_uid(), &outcome->garbage);
+}
+
+void Catalog::CollectColumn(const StoredColumn& column, Uid dataset,
+                            std::vector<std::string>* garbage) const {
+  const auto it = datasets_.find(dataset);
+  if (it != datasets_.end()) {
+    const auto current = it->second->columns.find(column.column().name());
+    if (current != it->second->columns.end() &&
+        current->second->import_uid() == column.import_uid()) {
+      return;
+    }
+  }
+  for (const auto& [uid, run] : runs_) {
+    if (run->settings().dataset_uid() != dataset) continue;
+    for (const auto& epoch : run->Epochs()) {
+      if (epoch->column.get() == &column) return;
+    }
+  }
+  garbage->push_back(ImportColumnPrefix(column.import_uid(), column.column().name()));
+}
+
+void Catalog::CollectEpochs(const std::vector<std::shared_ptr<const Epoch>>& epochs, Uid dataset,
+                            std::vector<std::string>* garbage) const {
+  for (const auto& epoch : epochs) {
+    if (epoch->opened.plan_uid() != 0) garbage->push_back(PlanPrefix(epoch->opened.plan_uid()));
+    if (epoch->column != nullptr) CollectColumn(*epoch->column, dataset, garbage);
+  }
+}
+
+Outcome Catalog::OpenEpoch(const Record& record, Attachments attachments) {
+  const log::v1::EpochOpened& opened = record.epoch_opened();
+  Outcome outcome;
+  if (opened.plan_uid() != 0) outcome.garbage = {PlanPrefix(opened.plan_uid())};  // unless taken
+  ReaderLock lock(&mu_);
+  const auto it = runs_.find(opened.run_uid());
+  if (it == runs_.end()) {
+    outcome.status = NoRun(opened.run_uid());
+    return outcome;
+  }
+  outcome.run = it->second;
+  const Uid dataset_uid = outcome.run->settings().dataset_uid();
+  const RunProgress progress = outcome.run->Progress();
+  if (progress.any_epoch && opened.epoch() <= progress.newest_epoch) {
+    outcome.status = absl::AbortedError("this or a later epoch was opened meanwhile");
+    return outcome;
+  }
+  auto epoch = std::make_shared<Epoch>();
+  epoch->sampler = samplers_.at(outcome.run->settings().sampler_uid());
+  if (epoch->sampler->proto.version() != opened.sampler_version()) {
+    outcome.status = absl::AbortedError("the sampler was updated meanwhile");
+    return outcome;
+  }
+  const std::string& column = epoch->sampler->spec.proportion.column;
+  if (!column.empty()) {
+    const std::shared_ptr<const Dataset> dataset = datasets_.at(dataset_uid);
+    const auto stored = dataset->columns.find(column);
+    if (stored == dataset->columns.end() ||
+        stored->second->columns_version() > opened.columns_version()) {
+      outcome.status = absl::AbortedError("the column was replaced meanwhile");
+      return outcome;
+    }
+    epoch->column = stored->second;
+  }
+  epoch->opened = opened;
+  epoch->open_time_micros = record.time_micros();
+  epoch->plan = std::move(attachments.plan);
+  epoch->live_traits = attachments.live_traits;
+  outcome.epoch = epoch;
+  outcome.garbage.clear();
+  CollectEpochs(outcome.run->FoldEpoch(std::move(epoch), std::move(attachments.draw)), dataset_uid,
+                &outcome.garbage);
+  return outcome;
+}
+
+Outcome Catalog::OpenSession(uint64_t sequence, const log::v1::SessionOpened& opened) {
+  Outcome outcome;
+  WriterLock lock(&mu_);
+  const auto it = runs_.find(opened.run_uid());
+  if (it == runs_.end()) {
+    outcome.status = NoRun(opened.run_uid());
+    return outcome;
+  }
+  outcome.session = next_uid_++;
+  it->second->FoldSession(outcome.session, sequence);
+  return outcome;
+}
+
+Outcome Catalog::ReportFeedback(uint64_t sequence, const log::v1::FeedbackReported& reported) {
+  Outcome outcome;
+  outcome.run = FindRun(reported.run_uid());
+  if (outcome.run == nullptr) {
+    outcome.status = NoRun(reported.run_uid());
+    return outcome;
+  }
+  absl::StatusOr<FeedbackOutcome> folded = outcome.run->FoldFeedback(sequence, reported);
+  if (folded.ok()) {
+    outcome.feedback = *folded;
+  } else {
+    outcome.status = folded.status();
+  }
+  return outcome;
+}
+
+Outcome Catalog::DrawBatch(uint64_t sequence, const log::v1::BatchDrawn& drawn) {
+  Outcome outcome;
+  outcome.run = FindRun(drawn.run_uid());
+  const std::shared_ptr<const Epoch> epoch =
+      outcome.run == nullptr ? nullptr : outcome.run->FindEpoch(drawn.epoch());
+  if (epoch == nullptr) {
+    outcome.status = outcome.run == nullptr
+                         ? NoRun(drawn.run_uid())
+                         : WithReason(absl::FailedPreconditionError(absl::StrCat(
+                                          "epoch ", drawn.epoch(), " is no longer kept")),
+                                      "EPOCH_GONE");
+    return outcome;
+  }
+  outcome.run->live_draws().Fold(
+      sequence, drawn.position() / outcome.run->settings().global_batch_size(),
+      std::make_shared<const log::v1::BatchDrawn>(drawn), epoch->opened.keep_live_batches());
+  return outcome;
+}
+
+}  // namespace subset

@@ -1,0 +1,79 @@
+// Datasets in memory: immutable values, replaced as a whole when an import commits.
+
+#ifndef SUBSET_ENGINE_DATASET_H_
+#define SUBSET_ENGINE_DATASET_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "base/types.h"
+#include "sampling/columns.h"
+#include "subset/log/v1/image.pb.h"
+#include "subset/v1/dataset.pb.h"
+
+namespace subset {
+
+// Returns the bytes of one value; 0 for a type this version does not know.
+uint64_t ColumnWidth(v1::ColumnType type);
+bool IsIntegerColumn(v1::ColumnType type);
+
+// The values of a column: chunk c holds samples c * sampling::kChunkSamples onwards, little-endian.
+struct ColumnValues {
+  std::vector<std::string> chunks;
+};
+
+// One column as one import brought it. Immutable but for the strata; thread-safe.
+class StoredColumn {
+ public:
+  // `values` may be null while the log is replayed; see set_values.
+  StoredColumn(log::v1::StoredColumn stored, uint64_t num_samples,
+               std::shared_ptr<const ColumnValues> values);
+
+  const v1::Column& column() const { return stored_.column(); }
+  Uid import_uid() const { return stored_.import_uid(); }
+  uint64_t columns_version() const { return stored_.columns_version(); }
+  const log::v1::StoredColumn& stored() const { return stored_; }
+  uint64_t memory_bytes() const;
+
+  // For recovery, before other threads see the column.
+  bool has_values() const { return values_ != nullptr; }
+  void set_values(std::shared_ptr<const ColumnValues> values) { values_ = std::move(values); }
+
+  // Returns the samples sorted by this column, built at the first call and shared from then on.
+  // O(N) then. Fails with kFailedPrecondition if the column cannot be strata.
+  absl::StatusOr<std::shared_ptr<const sampling::Strata>> Strata() const;
+
+ private:
+  // Constant after construction (and recovery).
+  const log::v1::StoredColumn stored_;
+  const uint64_t num_samples_;
+  std::shared_ptr<const ColumnValues> values_;
+
+  mutable Mutex mu_;
+  mutable std::shared_ptr<const sampling::Strata> strata_ ABSL_GUARDED_BY(mu_);
+};
+
+// A dataset at one columns_version. Immutable.
+struct Dataset {
+  v1::Dataset proto;  // complete, columns by name
+  std::map<std::string, std::shared_ptr<StoredColumn>> columns;
+
+  Uid uid() const { return proto.uid(); }
+  const std::string& name() const { return proto.name(); }
+  uint64_t num_samples() const { return proto.num_samples(); }
+  uint64_t memory_bytes() const;
+
+  // Fills in proto.columns and proto.fingerprint from `columns`.
+  void Describe();
+};
+
+}  // namespace subset
+
+#endif  // SUBSET_ENGINE_DATASET_H_

@@ -1,0 +1,57 @@
+// An epoch of a run, as its log record fixed it.
+
+#ifndef SUBSET_ENGINE_EPOCH_H_
+#define SUBSET_ENGINE_EPOCH_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "engine/dataset.h"
+#include "sampling/plan.h"
+#include "subset/log/v1/record.pb.h"
+#include "subset/v1/sampler.pb.h"
+#include "subset/v1/training.pb.h"
+
+namespace subset {
+
+// One version of a sampler. Immutable.
+struct SamplerVersion {
+  v1::Sampler proto;
+  sampling::SamplerSpec spec;
+
+  bool live() const { return spec.snapshot == sampling::Snapshot::kLive; }
+  // Whether its epochs wait for the feedback of the one before. Live draws always use the newest
+  // scores, so nothing is fixed that waiting would make better.
+  bool waits_for_feedback() const { return spec.score_driven() && !live(); }
+};
+
+// Immutable once draws can see it.
+struct Epoch {
+  log::v1::EpochOpened opened;
+  int64_t open_time_micros = 0;
+  std::shared_ptr<const SamplerVersion> sampler;
+  std::shared_ptr<const StoredColumn> column;  // of the strata; null if there are none
+  // What its batches come from; null while the log is replayed, and for a live epoch.
+  std::shared_ptr<const sampling::EpochPlan> plan;
+  sampling::PlanTraits live_traits;  // of a live epoch, when it opened
+
+  uint64_t number() const { return opened.epoch(); }
+  bool live() const { return sampler->live(); }
+  uint64_t num_positions() const { return opened.num_positions(); }
+};
+
+// Global batches of an epoch: the short one at its end counts unless it is dropped.
+uint64_t NumSteps(uint64_t num_positions, const v1::Run& run);
+
+// Positions that must be acknowledged before the epoch's feedback is complete.
+uint64_t NumPositionsToReport(uint64_t num_positions, const v1::Run& run);
+
+// Returns what a plan of the run is built from, but for the scores. Builds the strata if need be.
+absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run, uint64_t epoch,
+                                                  const SamplerVersion& sampler,
+                                                  const StoredColumn* column);
+
+}  // namespace subset
+
+#endif  // SUBSET_ENGINE_EPOCH_H_

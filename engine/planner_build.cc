@@ -1,0 +1,126 @@
+// Planner's building: from the run's state at one moment to a logged epoch.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "engine/image_names.h"
+#include "engine/planner.h"
+#include "sampling/score_draw.h"
+
+namespace subset {
+
+struct Planner::Built {
+  log::v1::EpochOpened opened;
+  Attachments attachments;
+};
+
+absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoch::Opened reason) {
+  const v1::Run& settings = run.settings();
+  const auto sampler = catalog_->FindSampler(settings.sampler_uid());
+  const auto dataset = catalog_->FindDataset(settings.dataset_uid());
+  if (sampler == nullptr || dataset == nullptr) return NotFound("run", settings.name());
+  SUBSET_RETURN_IF_ERROR(memory_->Check(absl::StrCat("epoch ", epoch, " of run ", settings.name()),
+                                        PlanBytes(sampler->spec, run.num_samples())));
+  std::shared_ptr<const StoredColumn> column;
+  if (!sampler->spec.proportion.column.empty()) {
+    const auto it = dataset->columns.find(sampler->spec.proportion.column);
+    if (it == dataset->columns.end()) {
+      return NotFound("column", sampler->spec.proportion.column);
+    }
+    column = it->second;
+  }
+  SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
+                          MakePlanInput(settings, epoch, *sampler, column.get()));
+  const std::string& score = sampler->spec.preference.score;
+  const absl::Duration start = clock_->Monotonic();
+  const RunSnapshot snapshot = sampler->live() ? run.SnapshotAndNote(score) : run.Snapshot(score);
+  if (sampler->spec.score_driven()) input.scores = snapshot.scores.view();
+
+  Built built;
+  sampling::PlanTraits traits;
+  if (sampler->live()) {
+    auto draw = sampling::ScoreDraw::Build(input);
+    if (!draw.ok()) {
+      run.StopNoting();
+      return draw.status();
+    }
+    built.attachments.draw = *std::move(draw);
+    traits = built.attachments.draw->traits();
+    built.attachments.live_traits = traits;
+    built.opened.set_keep_live_batches(std::max<uint32_t>(1, keep_live_batches_));
+  } else {
+    SUBSET_ASSIGN_OR_RETURN(built.attachments.plan, sampling::BuildPlan(input));
+    traits = built.attachments.plan->traits();
+  }
+  if (observer_ != nullptr) observer_->OnPlanBuilt(clock_->Monotonic() - start);
+
+  built.opened.set_run_uid(settings.uid());
+  built.opened.set_epoch(epoch);
+  built.opened.set_sampler_version(sampler->proto.version());
+  built.opened.set_num_samples(settings.num_samples());
+  built.opened.set_columns_version(dataset->proto.columns_version());
+  built.opened.mutable_score_version()->set_incarnation(catalog_->incarnation());
+  built.opened.mutable_score_version()->set_records(snapshot.records);
+  built.opened.set_opened(reason);
+  built.opened.set_num_positions(traits.num_positions);
+  built.opened.set_distinct_samples(traits.distinct_samples);
+  built.opened.set_effective_sample_ratio(traits.effective_sample_ratio);
+  built.opened.set_fell_back_to_uniform(traits.fell_back_to_uniform);
+  built.opened.set_keep_epochs(std::max<uint32_t>(1, keep_plans_));
+  if (sampler->spec.score_driven() && !sampler->live()) {
+    SUBSET_RETURN_IF_ERROR(WritePlan(built.attachments.plan->Serialize(), &built));
+  }
+  return built;
+}
+
+absl::Status Planner::WritePlan(const std::string& bytes, Built* built) {
+  if (bytes.empty()) return absl::OkStatus();
+  const Uid uid = catalog_->incarnation() << 32 | ++plans_;
+  for (uint64_t piece = 0; piece * kMaxPieceBytes < bytes.size(); ++piece) {
+    const Image image{absl::StrCat(PlanPrefix(uid), HexName(piece)),
+                      absl::string_view(bytes).substr(piece * kMaxPieceBytes, kMaxPieceBytes)};
+    const absl::Status written = store_->WriteImages({&image, 1}, {}, /*sync=*/true);
+    if (!written.ok()) {
+      keeper_->Delete({PlanPrefix(uid)});
+      return written;
+    }
+  }
+  built->opened.set_plan_uid(uid);
+  return absl::OkStatus();
+}
+
+absl::Status Planner::Open(const std::shared_ptr<Run>& run, uint64_t epoch,
+                           v1::Epoch::Opened reason) {
+  SUBSET_ASSIGN_OR_RETURN(Built built, Build(*run, epoch, reason));
+  auto record = std::make_shared<log::v1::Record>();
+  record->set_time_micros(absl::ToUnixMicros(clock_->Now()));
+  *record->mutable_epoch_opened() = built.opened;
+  const Uid plan_uid = built.opened.plan_uid();
+  auto outcome = std::make_shared<Outcome>();
+  Writer::Entry entry;
+  entry.record = record->SerializeAsString();
+  entry.apply = [this, record, outcome,
+                 attachments = std::move(built.attachments)](uint64_t sequence) mutable {
+    *outcome = catalog_->Apply(sequence, *record, std::move(attachments));
+  };
+  entry.done = [this, run, epoch, plan_uid, outcome](const absl::Status& logged) {
+    const absl::Status status = logged.ok() ? outcome->status : logged;
+    if (!logged.ok() && plan_uid != 0) outcome->garbage.push_back(PlanPrefix(plan_uid));
+    keeper_->Delete(std::move(outcome->garbage));
+    Post([this, run, epoch, status] {
+      if (!status.ok()) run->StopNoting();
+      Opened(run, epoch, status);
+    });
+  };
+  const absl::Status queued = writer_->Submit(std::move(entry));
+  if (!queued.ok()) {
+    run->StopNoting();
+    if (plan_uid != 0) keeper_->Delete({PlanPrefix(plan_uid)});
+  }
+  return queued;
+}
+
+}  // namespace subset

@@ -1,0 +1,95 @@
+// Recovery of plans: stored ones are parsed, the others are a function of their record.
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "engine/image_names.h"
+#include "engine/recovery_images.h"
+#include "sampling/score_draw.h"
+
+namespace subset {
+namespace {
+
+absl::Status LoadPlan(const Run& run, const std::map<Uid, std::string>& stored, Epoch* epoch) {
+  SUBSET_ASSIGN_OR_RETURN(
+      const sampling::PlanInput input,
+      MakePlanInput(run.settings(), epoch->number(), *epoch->sampler, epoch->column.get()));
+  const Uid plan_uid = epoch->opened.plan_uid();
+  if (plan_uid == 0) {
+    SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::BuildPlan(input));
+  } else {
+    const auto bytes = stored.find(plan_uid);
+    if (bytes == stored.end()) {
+      return absl::DataLossError(absl::StrCat("image \"", PlanPrefix(plan_uid), "\" is missing"));
+    }
+    SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::ParsePlan(input, bytes->second));
+  }
+  const uint64_t positions = epoch->plan->traits().num_positions;
+  if (positions == epoch->num_positions()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the plan has ", positions, " positions, its record ", epoch->num_positions()));
+}
+
+// The newest epoch of each definition gets a fresh index; older ones of the same draw from it too.
+absl::Status LoadLiveDraw(Run* run, Epoch* epoch,
+                          std::map<std::pair<uint64_t, const StoredColumn*>,
+                                   std::shared_ptr<sampling::ScoreDraw>>* draws) {
+  const std::pair<uint64_t, const StoredColumn*> definition{epoch->opened.sampler_version(),
+                                                            epoch->column.get()};
+  std::shared_ptr<sampling::ScoreDraw>& draw = (*draws)[definition];
+  if (draw == nullptr) {
+    SUBSET_ASSIGN_OR_RETURN(
+        sampling::PlanInput input,
+        MakePlanInput(run->settings(), epoch->number(), *epoch->sampler, epoch->column.get()));
+    const RunSnapshot snapshot = run->Snapshot(epoch->sampler->spec.preference.score);
+    input.scores = snapshot.scores.view();
+    SUBSET_ASSIGN_OR_RETURN(draw, sampling::ScoreDraw::Build(input));
+  }
+  epoch->live_traits = draw->traits();
+  run->SetDraw(epoch->number(), draw);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status LoadPlans(Store* store, const Catalog& catalog, std::vector<std::string>* orphans) {
+  std::map<Uid, std::string> stored;
+  for (const auto& run : catalog.Runs()) {
+    for (const auto& epoch : run->Epochs()) {
+      if (epoch->opened.plan_uid() != 0) stored[epoch->opened.plan_uid()];
+    }
+  }
+  SUBSET_RETURN_IF_ERROR(store->ReadImages(
+      "plan/", [&](absl::string_view name, absl::string_view bytes) -> absl::Status {
+        const std::optional<ImageName> parsed = ParseImageName(name);
+        if (!parsed.has_value()) {
+          return absl::DataLossError(
+              absl::StrCat("image \"", name, "\" has a name this version does not know"));
+        }
+        const auto plan = stored.find(parsed->owner);
+        if (plan == stored.end()) {
+          orphans->emplace_back(name);
+        } else {
+          absl::StrAppend(&plan->second, bytes);
+        }
+        return absl::OkStatus();
+      }));
+  for (const auto& run : catalog.Runs()) {
+    std::map<std::pair<uint64_t, const StoredColumn*>, std::shared_ptr<sampling::ScoreDraw>> draws;
+    const std::vector<std::shared_ptr<Epoch>> epochs = run->MutableEpochs();
+    for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
+      const absl::Status loaded = (*epoch)->live() ? LoadLiveDraw(run.get(), epoch->get(), &draws)
+                                                   : LoadPlan(*run, stored, epoch->get());
+      if (!loaded.ok()) {
+        return absl::DataLossError(absl::StrCat("epoch ", (*epoch)->number(), " of run \"",
+                                                run->settings().name(), "\": ", loaded.message()));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace subset

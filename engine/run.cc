@@ -1,0 +1,243 @@
+#include "engine/run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace subset {
+
+Run::Run(v1::Run settings, std::unique_ptr<ScoreTable> scores)
+    : settings_(std::move(settings)), scores_(std::move(scores)) {
+  if (scores_ == nullptr) scores_ = std::make_unique<ScoreTable>(settings_.num_samples());
+}
+
+std::shared_ptr<const Epoch> Run::FindEpoch(uint64_t epoch) const {
+  ReaderLock lock(&mu_);
+  const auto it = epochs_.find(epoch);
+  return it == epochs_.end() ? nullptr : it->second.epoch;
+}
+
+std::vector<std::shared_ptr<const Epoch>> Run::Epochs() const {
+  ReaderLock lock(&mu_);
+  std::vector<std::shared_ptr<const Epoch>> epochs;
+  for (const auto& [number, entry] : epochs_) epochs.push_back(entry.epoch);
+  return epochs;
+}
+
+bool Run::NewestComplete() const {
+  if (epochs_.empty()) return true;
+  const Entry& newest = epochs_.rbegin()->second;
+  const uint64_t needed = NumPositionsToReport(newest.epoch->num_positions(), settings_);
+  return newest.acknowledged.CountIn(0, needed) == needed;
+}
+
+RunProgress Run::Progress() const {
+  ReaderLock lock(&mu_);
+  RunProgress progress;
+  if (epochs_.empty()) return progress;
+  progress.any_epoch = true;
+  progress.newest_epoch = epochs_.rbegin()->first;
+  progress.feedback_complete = NewestComplete();
+  return progress;
+}
+
+uint64_t Run::records() const {
+  ReaderLock lock(&mu_);
+  return records_;
+}
+
+v1::Epoch Run::Describe(const Entry& entry) const {
+  const log::v1::EpochOpened& opened = entry.epoch->opened;
+  v1::Epoch proto;
+  proto.set_epoch(opened.epoch());
+  proto.set_sampler_version(opened.sampler_version());
+  proto.set_columns_version(opened.columns_version());
+  *proto.mutable_score_version() = opened.score_version();
+  proto.set_opened(opened.opened());
+  const int64_t micros = entry.epoch->open_time_micros;
+  proto.mutable_open_time()->set_seconds(micros / 1000000);
+  proto.mutable_open_time()->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
+  proto.set_num_positions(opened.num_positions());
+  proto.set_num_steps(NumSteps(opened.num_positions(), settings_));
+  proto.set_distinct_samples(opened.distinct_samples());
+  proto.set_acknowledged_positions(entry.acknowledged.size());
+  proto.set_effective_sample_ratio(opened.effective_sample_ratio());
+  proto.set_fell_back_to_uniform(opened.fell_back_to_uniform());
+  return proto;
+}
+
+v1::Run Run::Describe(const std::string& score, uint64_t incarnation) const {
+  v1::Run proto = settings_;
+  ReaderLock lock(&mu_);
+  proto.mutable_score_version()->set_incarnation(incarnation);
+  proto.mutable_score_version()->set_records(records_);
+  proto.set_scored_samples(scores_->scored(score));
+  for (const auto& [number, entry] : epochs_) *proto.add_epochs() = Describe(entry);
+  return proto;
+}
+
+v1::Epoch Run::DescribeEpoch(const Epoch& epoch) const {
+  ReaderLock lock(&mu_);
+  const auto it = epochs_.find(epoch.number());
+  if (it != epochs_.end()) return Describe(it->second);
+  Entry gone;
+  gone.epoch = std::make_shared<Epoch>(epoch);
+  return Describe(gone);
+}
+
+bool Run::HasScoreColumn(const std::string& column) const {
+  ReaderLock lock(&mu_);
+  return scores_->Has(column);
+}
+
+size_t Run::num_score_columns() const {
+  ReaderLock lock(&mu_);
+  return scores_->num_columns();
+}
+
+uint64_t Run::scored(const std::string& column) const {
+  ReaderLock lock(&mu_);
+  return scores_->scored(column);
+}
+
+uint64_t Run::score_memory_bytes() const {
+  ReaderLock lock(&mu_);
+  return scores_->memory_bytes();
+}
+
+RunSnapshot Run::Snapshot(const std::string& score) const {
+  ReaderLock lock(&mu_);
+  return {scores_->Snapshot(score), records_};
+}
+
+RunSnapshot Run::SnapshotAndNote(const std::string& score) {
+  WriterLock lock(&mu_);
+  noting_ = score;
+  noted_samples_.clear();
+  noted_values_.clear();
+  return {scores_->Snapshot(score), records_};
+}
+
+void Run::StopNoting() {
+  WriterLock lock(&mu_);
+  noting_.clear();
+  noted_samples_ = {};
+  noted_values_ = {};
+}
+
+void Run::DrawLive(const Epoch& epoch, uint64_t position, absl::Span<uint32_t> indices,
+                   absl::Span<double> probabilities, absl::Span<float> weights,
+                   uint64_t* records) const {
+  const sampling::StreamKey key{settings_.seed(), epoch.opened.sampler_version(), epoch.number()};
+  ReaderLock lock(&mu_);
+  *records = records_;
+  const auto it = epochs_.find(epoch.number());
+  // An epoch that went in between has no draw; what is drawn for it is not logged either.
+  if (it == epochs_.end()) return;
+  it->second.draw->Draw(key, position, indices, probabilities, weights);
+}
+
+void Run::FoldSession(Uid session, uint64_t sequence) {
+  WriterLock lock(&mu_);
+  sessions_[session].set_last_used(sequence);
+  if (sessions_.size() <= kMaxSessions) return;
+  sessions_.erase(std::min_element(
+      sessions_.begin(), sessions_.end(),
+      [](const auto& a, const auto& b) { return a.second.last_used() < b.second.last_used(); }));
+}
+
+std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(
+    std::shared_ptr<Epoch> epoch, std::shared_ptr<sampling::ScoreDraw> draw) {
+  std::vector<std::shared_ptr<const Epoch>> gone;
+  {
+    WriterLock lock(&mu_);
+    if (draw != nullptr) {
+      draw->Update(noted_samples_, noted_values_);
+      noting_.clear();
+      noted_samples_ = {};
+      noted_values_ = {};
+      // Stragglers of the same definition draw from the newest index: one is kept in memory.
+      for (auto& [number, entry] : epochs_) {
+        if (entry.draw != nullptr &&
+            entry.epoch->opened.sampler_version() == epoch->opened.sampler_version() &&
+            entry.epoch->column == epoch->column) {
+          entry.draw = draw;
+        }
+      }
+    }
+    const uint32_t keep = std::max<uint32_t>(1, epoch->opened.keep_epochs());
+    const uint64_t number = epoch->number();
+    SUBSET_CHECK(epochs_.empty() || epochs_.rbegin()->first < number);
+    epochs_[number] = {std::move(epoch), {}, std::move(draw)};
+    while (epochs_.size() > keep) {
+      gone.push_back(epochs_.begin()->second.epoch);
+      epochs_.erase(epochs_.begin());
+    }
+  }
+  for (const auto& old : gone) live_draws_.Drop(old->number());
+  return gone;
+}
+
+void Run::Save(log::v1::RunState* state) const {
+  ReaderLock lock(&mu_);
+  *state->mutable_run() = settings_;
+  state->set_records(records_);
+  for (const auto& [uid, session] : sessions_) {
+    auto* saved = state->add_sessions();
+    saved->set_session_id(uid);
+    session.Save(saved);
+  }
+  for (const auto& [number, entry] : epochs_) {
+    auto* saved = state->add_epochs();
+    *saved->mutable_opened() = entry.epoch->opened;
+    saved->set_open_time_micros(entry.epoch->open_time_micros);
+    if (entry.epoch->column != nullptr) {
+      saved->set_column_import_uid(entry.epoch->column->import_uid());
+    }
+    for (const auto& [begin, end] : entry.acknowledged.intervals()) {
+      saved->add_acknowledged(begin);
+      saved->add_acknowledged(end);
+    }
+  }
+}
+
+std::vector<ModifiedChunk> Run::ModifiedChunks() const {
+  ReaderLock lock(&mu_);
+  return scores_->Modified();
+}
+
+void Run::NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence) {
+  WriterLock lock(&mu_);
+  scores_->NoteImages(written, sequence);
+}
+
+void Run::Restore(const log::v1::RunState& state) {
+  WriterLock lock(&mu_);
+  records_ = state.records();
+  for (const auto& saved : state.sessions()) sessions_[saved.session_id()] = Session(saved);
+}
+
+void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state) {
+  live_draws_.SetStepsGone(epoch->number(), state.live_steps_gone());
+  WriterLock lock(&mu_);
+  Entry& entry = epochs_[epoch->number()];
+  entry.epoch = std::move(epoch);
+  for (int i = 0; i + 1 < state.acknowledged_size(); i += 2) {
+    entry.acknowledged.Add(state.acknowledged(i), state.acknowledged(i + 1));
+  }
+}
+
+std::vector<std::shared_ptr<Epoch>> Run::MutableEpochs() {
+  ReaderLock lock(&mu_);
+  std::vector<std::shared_ptr<Epoch>> epochs;
+  for (const auto& [number, entry] : epochs_) epochs.push_back(entry.epoch);
+  return epochs;
+}
+
+void Run::SetDraw(uint64_t epoch, std::shared_ptr<sampling::ScoreDraw> draw) {
+  WriterLock lock(&mu_);
+  epochs_.at(epoch).draw = std::move(draw);
+}
+
+}  // namespace subset

@@ -1,0 +1,153 @@
+// A run: its epochs, sessions, scores and live draws.
+
+#ifndef SUBSET_ENGINE_RUN_H_
+#define SUBSET_ENGINE_RUN_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "base/types.h"
+#include "engine/epoch.h"
+#include "engine/live_draws.h"
+#include "engine/position_set.h"
+#include "engine/score_table.h"
+#include "engine/session.h"
+#include "sampling/score_draw.h"
+#include "subset/log/v1/image.pb.h"
+#include "subset/log/v1/record.pb.h"
+#include "subset/v1/training.pb.h"
+
+namespace subset {
+
+// Since start. Relaxed: each stands for itself.
+struct RunCounters {
+  std::atomic<uint64_t> batches_served{0};
+  std::atomic<uint64_t> samples_drawn{0};
+  std::atomic<uint64_t> feedback_messages{0};
+  std::atomic<uint64_t> feedback_updates{0};
+  std::atomic<uint64_t> feedback_duplicates{0};
+};
+
+// What folding a feedback record did.
+struct FeedbackOutcome {
+  bool duplicate = false;
+  uint64_t records = 0;  // of the score version, after it
+  uint32_t applied_items = 0;
+  uint32_t already_acknowledged_items = 0;
+  uint64_t applied_values = 0;
+  bool epoch_complete = false;  // the newest epoch's feedback became complete
+};
+
+// What a plan is built from, taken in one moment.
+struct RunSnapshot {
+  ScoreSnapshot scores;
+  uint64_t records = 0;
+};
+
+// The newest epoch's progress.
+struct RunProgress {
+  bool any_epoch = false;
+  uint64_t newest_epoch = 0;
+  bool feedback_complete = true;
+};
+
+// Thread-safe. Methods named Fold... change the state; one thread at a time calls them.
+class Run {
+ public:
+  // `scores` may hold what images held.
+  Run(v1::Run settings, std::unique_ptr<ScoreTable> scores);
+
+  const v1::Run& settings() const { return settings_; }
+  Uid uid() const { return settings_.uid(); }
+  uint64_t num_samples() const { return settings_.num_samples(); }
+  RunCounters& counters() { return counters_; }
+  LiveDraws& live_draws() { return live_draws_; }
+
+  // Returns the epoch if it is open and kept, else null.
+  std::shared_ptr<const Epoch> FindEpoch(uint64_t epoch) const;
+  // Returns nullptr, or the epoch, of those kept. Oldest first.
+  std::vector<std::shared_ptr<const Epoch>> Epochs() const;
+  RunProgress Progress() const;
+  uint64_t records() const;
+
+  // Fills in the progress; `score` is the column whose samples are counted as scored.
+  v1::Run Describe(const std::string& score, uint64_t incarnation) const;
+  v1::Epoch DescribeEpoch(const Epoch& epoch) const;
+  bool HasScoreColumn(const std::string& column) const;
+  size_t num_score_columns() const;
+  uint64_t scored(const std::string& column) const;
+  uint64_t score_memory_bytes() const;
+
+  RunSnapshot Snapshot(const std::string& score) const;
+
+  // As Snapshot; feedback to `score` is noted from now on, until an epoch opens or StopNoting.
+  RunSnapshot SnapshotAndNote(const std::string& score);
+  void StopNoting();
+
+  // Draws positions of a live epoch with the scores as they are; `records` names their version.
+  void DrawLive(const Epoch& epoch, uint64_t position, absl::Span<uint32_t> indices,
+                absl::Span<double> probabilities, absl::Span<float> weights,
+                uint64_t* records) const;
+
+  // The fold. `sequence` is the record's.
+  void FoldSession(Uid session, uint64_t sequence);
+  // Applies all of the record or nothing; errors are those of ReportFeedback.
+  absl::StatusOr<FeedbackOutcome> FoldFeedback(uint64_t sequence,
+                                               const log::v1::FeedbackReported& record);
+  // Adds an epoch newer than all others, and returns those that are no longer kept. `draw` is the
+  // live draw built for it, if any.
+  std::vector<std::shared_ptr<const Epoch>> FoldEpoch(std::shared_ptr<Epoch> epoch,
+                                                      std::shared_ptr<sampling::ScoreDraw> draw);
+
+  // For images: the state at one moment, and the chunks to write. Caller is the folding thread.
+  void Save(log::v1::RunState* state) const;
+  std::vector<ModifiedChunk> ModifiedChunks() const;
+  void NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence);
+
+  // For recovery, before other threads see the run.
+  void Restore(const log::v1::RunState& state);
+  void RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state);
+  std::vector<std::shared_ptr<Epoch>> MutableEpochs();
+  void SetDraw(uint64_t epoch, std::shared_ptr<sampling::ScoreDraw> draw);
+
+ private:
+  struct Entry {
+    std::shared_ptr<Epoch> epoch;
+    PositionSet acknowledged;
+    std::shared_ptr<sampling::ScoreDraw> draw;  // of a live epoch
+  };
+  // What FoldFeedback decided about one entry of a message.
+  enum class Part { kApply, kAlreadyAcknowledged };
+
+  absl::StatusOr<std::vector<Part>> Decide(const log::v1::FeedbackReported& record) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool NewestComplete() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  v1::Epoch Describe(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  const v1::Run settings_;
+  RunCounters counters_;
+  LiveDraws live_draws_;  // taken before mu_, never after
+
+  mutable FairSharedMutex mu_;
+  std::map<uint64_t, Entry> epochs_ ABSL_GUARDED_BY(mu_);
+  std::map<Uid, Session> sessions_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<ScoreTable> scores_ ABSL_GUARDED_BY(mu_);
+  uint64_t records_ ABSL_GUARDED_BY(mu_) = 0;
+  // Feedback since the snapshot that a live epoch's draw is being built from.
+  std::string noting_ ABSL_GUARDED_BY(mu_);  // column; empty: nothing is noted
+  std::vector<uint32_t> noted_samples_ ABSL_GUARDED_BY(mu_);
+  std::vector<float> noted_values_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace subset
+
+#endif  // SUBSET_ENGINE_RUN_H_

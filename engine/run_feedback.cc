@@ -1,0 +1,163 @@
+// Run's fold of feedback: decides about the whole message first, then changes anything.
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "engine/run.h"
+
+namespace subset {
+namespace {
+
+constexpr size_t kIndexBytes = sizeof(uint32_t);  // records hold u32 indices
+
+template <typename T>
+std::vector<T> Values(const std::string& bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
+absl::Status SequenceExpired(absl::string_view message) {
+  return WithReason(absl::FailedPreconditionError(message), "SEQ_EXPIRED");
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Run::Part>> Run::Decide(const log::v1::FeedbackReported& record) const {
+  std::vector<Part> parts;
+  std::map<uint64_t, PositionSet> claimed;  // by entries of this message, not in the epoch's set
+  std::set<std::string> new_columns;
+  for (int i = 0; i < record.feedback_size(); ++i) {
+    const v1::Feedback& feedback = record.feedback(i);
+    const uint64_t items = feedback.indices().size() / kIndexBytes;
+    for (const v1::FloatColumn& column : feedback.values()) {
+      if (!scores_->Has(column.name())) new_columns.insert(column.name());
+    }
+    if (!feedback.has_position()) {
+      parts.push_back(Part::kApply);
+      continue;
+    }
+    const auto it = epochs_.find(feedback.epoch());
+    if (it == epochs_.end()) {
+      return WithReason(
+          WithField(absl::FailedPreconditionError(
+                        absl::StrCat("feedback[", i, "].epoch ", feedback.epoch(), " is not open")),
+                    absl::StrCat("feedback[", i, "].epoch")),
+          "EPOCH_NOT_OPEN");
+    }
+    const Entry& entry = it->second;
+    const uint64_t begin = feedback.position();
+    const uint64_t positions = entry.epoch->num_positions();
+    if (begin > positions || items > positions - begin) {
+      return InvalidField(absl::StrCat("feedback[", i, "].position"),
+                          absl::StrCat(begin, " with ", items, " items is past the ", positions,
+                                       " positions of epoch ", feedback.epoch()));
+    }
+    const uint64_t end = begin + items;
+    const uint64_t known =
+        entry.acknowledged.CountIn(begin, end) + claimed[feedback.epoch()].CountIn(begin, end);
+    if (known == items) {
+      parts.push_back(Part::kAlreadyAcknowledged);
+      continue;
+    }
+    if (known > 0) {
+      return WithReason(WithField(absl::FailedPreconditionError(absl::StrCat(
+                                      "feedback[", i, "].position: ", known, " of the positions [",
+                                      begin, ", ", end, ") of epoch ", feedback.epoch(),
+                                      " were acknowledged before, ", items - known, " were not")),
+                                  absl::StrCat("feedback[", i, "].position")),
+                        "PARTLY_ACKNOWLEDGED");
+    }
+    claimed[feedback.epoch()].Add(begin, end);
+    parts.push_back(Part::kApply);
+  }
+  if (scores_->num_columns() + new_columns.size() > kMaxScoreColumns) {
+    return InvalidField(
+        "feedback.values",
+        absl::StrCat("would give the run ", scores_->num_columns() + new_columns.size(),
+                     " score columns; at most ", kMaxScoreColumns));
+  }
+  return parts;
+}
+
+void Run::ApplyValues(uint64_t sequence, const v1::Feedback& feedback) {
+  const std::vector<uint32_t> samples = Values<uint32_t>(feedback.indices());
+  for (const v1::FloatColumn& column : feedback.values()) {
+    std::vector<float> values = Values<float>(column.values());
+    for (float& value : values) value += 0.0f;  // -0 becomes 0
+    scores_->Apply(sequence, column.name(), samples, values);
+    const bool noted = column.name() == noting_;
+    std::set<sampling::ScoreDraw*> draws;
+    for (const auto& [number, entry] : epochs_) {
+      if (entry.draw != nullptr && entry.epoch->sampler->spec.preference.score == column.name()) {
+        draws.insert(entry.draw.get());
+      }
+    }
+    if (!noted && draws.empty()) continue;
+    // A column may hold negative values from before a sampler preferred it.
+    for (float& value : values) value = std::max(value, 0.0f);
+    for (sampling::ScoreDraw* draw : draws) draw->Update(samples, values);
+    if (noted) {
+      noted_samples_.insert(noted_samples_.end(), samples.begin(), samples.end());
+      noted_values_.insert(noted_values_.end(), values.begin(), values.end());
+    }
+  }
+}
+
+absl::StatusOr<FeedbackOutcome> Run::FoldFeedback(uint64_t sequence,
+                                                  const log::v1::FeedbackReported& record) {
+  WriterLock lock(&mu_);
+  const auto session = sessions_.find(record.session_id());
+  if (session == sessions_.end()) {
+    return SequenceExpired(absl::StrCat("session_id ", record.session_id(), " is not known"));
+  }
+  FeedbackOutcome outcome;
+  outcome.records = records_;
+  switch (session->second.Judge(record.sequence(), record.content_hash())) {
+    case Session::Verdict::kNew:
+      break;
+    case Session::Verdict::kDuplicate:
+      outcome.duplicate = true;
+      return outcome;
+    case Session::Verdict::kOtherContent:
+      return InvalidField(
+          "sequence",
+          absl::StrCat(record.sequence(), " was used before in this session with other content"));
+    case Session::Verdict::kExpired:
+      return SequenceExpired(absl::StrCat("sequence ", record.sequence(),
+                                          " is older than the session's window of ",
+                                          kSessionWindow));
+  }
+  SUBSET_ASSIGN_OR_RETURN(const std::vector<Part> parts, Decide(record));
+
+  const bool complete_before = NewestComplete();
+  for (int i = 0; i < record.feedback_size(); ++i) {
+    const v1::Feedback& feedback = record.feedback(i);
+    const uint64_t items = feedback.indices().size() / kIndexBytes;
+    if (parts[i] == Part::kAlreadyAcknowledged) {
+      outcome.already_acknowledged_items += items;
+      continue;
+    }
+    ApplyValues(sequence, feedback);
+    outcome.applied_items += items;
+    outcome.applied_values += items * feedback.values_size();
+    if (feedback.has_position()) {
+      epochs_.at(feedback.epoch())
+          .acknowledged.Add(feedback.position(), feedback.position() + items);
+    }
+  }
+  if (outcome.applied_items > 0) ++records_;
+  session->second.Note(record.sequence(), record.content_hash());
+  session->second.set_last_used(sequence);
+  outcome.records = records_;
+  outcome.epoch_complete = !complete_before && NewestComplete();
+  return outcome;
+}
+
+}  // namespace subset

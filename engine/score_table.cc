@@ -1,0 +1,110 @@
+#include "engine/score_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace subset {
+
+using sampling::kChunkSamples;
+
+uint64_t ScoreTable::ChunkSize(uint64_t chunk) const {
+  return std::min(kChunkSamples, num_samples_ - chunk * kChunkSamples);
+}
+
+ScoreTable::Column& ScoreTable::FindOrAdd(const std::string& column) {
+  const auto [it, added] = columns_.try_emplace(column);
+  if (added) it->second.chunks.resize((num_samples_ + kChunkSamples - 1) / kChunkSamples);
+  return it->second;
+}
+
+float* ScoreTable::Writable(Chunk& chunk, uint64_t number) {
+  const uint64_t generation = generation_.load(std::memory_order_relaxed);
+  if (chunk.values != nullptr && chunk.generation == generation) return chunk.values.get();
+  const uint64_t size = ChunkSize(number);
+  std::shared_ptr<float[]> fresh(new float[size]);
+  if (chunk.values == nullptr) {
+    std::fill_n(fresh.get(), size, std::numeric_limits<float>::quiet_NaN());
+    memory_bytes_ += size * sizeof(float);
+  } else {
+    std::memcpy(fresh.get(), chunk.values.get(), size * sizeof(float));
+  }
+  chunk.values = std::move(fresh);
+  chunk.generation = generation;
+  return chunk.values.get();
+}
+
+void ScoreTable::Apply(uint64_t sequence, const std::string& column,
+                       absl::Span<const uint32_t> samples, absl::Span<const float> values) {
+  Column& target = FindOrAdd(column);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const uint64_t number = samples[i] / kChunkSamples;
+    Chunk& chunk = target.chunks[number];
+    if (sequence <= chunk.imaged) continue;
+    float& value = Writable(chunk, number)[samples[i] % kChunkSamples];
+    target.scored += std::isnan(value) ? 1 : 0;
+    value = values[i];
+    chunk.modified = sequence;
+  }
+}
+
+absl::Status ScoreTable::Load(const std::string& column, uint64_t chunk, uint64_t sequence,
+                              absl::string_view bytes) {
+  if (chunk * kChunkSamples >= num_samples_ || bytes.size() != ChunkSize(chunk) * sizeof(float)) {
+    return absl::DataLossError(absl::StrCat("score column \"", column, "\", chunk ", chunk,
+                                            ": an image of ", bytes.size(), " bytes does not fit ",
+                                            num_samples_, " samples"));
+  }
+  Column& target = FindOrAdd(column);
+  Chunk& loaded = target.chunks[chunk];
+  float* values = Writable(loaded, chunk);
+  std::memcpy(values, bytes.data(), bytes.size());
+  loaded.imaged = sequence;
+  target.scored += static_cast<uint64_t>(std::count_if(
+      values, values + ChunkSize(chunk), [](float value) { return !std::isnan(value); }));
+  return absl::OkStatus();
+}
+
+ScoreSnapshot ScoreTable::Snapshot(const std::string& column) const {
+  ScoreSnapshot snapshot;
+  const auto it = columns_.find(column);
+  if (it == columns_.end()) return snapshot;
+  generation_.fetch_add(1, std::memory_order_relaxed);
+  snapshot.owners_.reserve(it->second.chunks.size());
+  snapshot.chunks_.reserve(it->second.chunks.size());
+  for (const Chunk& chunk : it->second.chunks) {
+    snapshot.owners_.push_back(chunk.values);
+    snapshot.chunks_.push_back(chunk.values.get());
+  }
+  return snapshot;
+}
+
+std::vector<ModifiedChunk> ScoreTable::Modified() const {
+  std::vector<ModifiedChunk> modified;
+  for (const auto& [name, column] : columns_) {
+    for (uint64_t number = 0; number < column.chunks.size(); ++number) {
+      const Chunk& chunk = column.chunks[number];
+      if (chunk.modified <= chunk.imaged) continue;
+      modified.push_back({name, number, chunk.values, ChunkSize(number)});
+    }
+  }
+  if (!modified.empty()) generation_.fetch_add(1, std::memory_order_relaxed);
+  return modified;
+}
+
+void ScoreTable::NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence) {
+  for (const ModifiedChunk& chunk : written) {
+    const auto it = columns_.find(chunk.column);
+    if (it != columns_.end()) it->second.chunks[chunk.chunk].imaged = sequence;
+  }
+}
+
+uint64_t ScoreTable::scored(const std::string& column) const {
+  const auto it = columns_.find(column);
+  return it == columns_.end() ? 0 : it->second.scored;
+}
+
+}  // namespace subset

@@ -1,0 +1,100 @@
+// What a run's training has reported: named float columns over the samples of its dataset.
+//
+// NaN means unscored. Columns are chunks of 65,536 samples, allocated at their first value and
+// copied on write while a snapshot may hold them, so that plans are built and images are written
+// from one moment's values while feedback goes on.
+
+#ifndef SUBSET_ENGINE_SCORE_TABLE_H_
+#define SUBSET_ENGINE_SCORE_TABLE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "sampling/columns.h"
+
+namespace subset {
+
+// Float columns of one run; each costs 4 bytes a sample once scored.
+inline constexpr size_t kMaxScoreColumns = 64;
+
+// The values of one column at one moment. Immutable.
+class ScoreSnapshot {
+ public:
+  sampling::ScoreView view() const { return {absl::MakeConstSpan(chunks_)}; }
+
+ private:
+  friend class ScoreTable;
+  std::vector<std::shared_ptr<const float[]>> owners_;
+  std::vector<const float*> chunks_;
+};
+
+// A chunk whose image is older than its values.
+struct ModifiedChunk {
+  std::string column;
+  uint64_t chunk = 0;
+  std::shared_ptr<const float[]> values;
+  uint64_t size = 0;  // values in it
+};
+
+// Not thread-safe: const methods may run together, the others alone.
+class ScoreTable {
+ public:
+  explicit ScoreTable(uint64_t num_samples) : num_samples_(num_samples) {}
+
+  // Applies record `sequence`: values[i] to samples[i], in order. Chunks whose image includes the
+  // record already are left alone. O(samples), plus a copy of each shared chunk touched.
+  void Apply(uint64_t sequence, const std::string& column, absl::Span<const uint32_t> samples,
+             absl::Span<const float> values);
+
+  // Takes a chunk from its image. Returns kDataLoss where it does not fit.
+  absl::Status Load(const std::string& column, uint64_t chunk, uint64_t sequence,
+                    absl::string_view bytes);
+
+  // Returns the column as it is now; unscored throughout if it does not exist. O(chunks).
+  ScoreSnapshot Snapshot(const std::string& column) const;
+
+  // Returns the chunks to write, and, when their images are on disk, notes up to which record.
+  std::vector<ModifiedChunk> Modified() const;
+  void NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence);
+
+  bool Has(const std::string& column) const { return columns_.count(column) > 0; }
+  size_t num_columns() const { return columns_.size(); }
+  uint64_t num_samples() const { return num_samples_; }
+  // Samples that have a value in the column.
+  uint64_t scored(const std::string& column) const;
+  uint64_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  struct Chunk {
+    std::shared_ptr<float[]> values;  // null: unscored throughout
+    uint64_t generation = 0;          // of the snapshots, when the values were last unshared
+    uint64_t modified = 0;            // sequence of the last record applied
+    uint64_t imaged = 0;              // sequence its image includes
+  };
+  struct Column {
+    std::vector<Chunk> chunks;
+    uint64_t scored = 0;
+  };
+
+  uint64_t ChunkSize(uint64_t chunk) const;
+  Column& FindOrAdd(const std::string& column);
+  float* Writable(Chunk& chunk, uint64_t number);
+
+  const uint64_t num_samples_;
+  std::map<std::string, Column> columns_;
+  uint64_t memory_bytes_ = 0;
+  // Rises with every snapshot; a chunk of an older generation may be shared. Relaxed: it is read by
+  // writers only, which exclude the readers that raise it.
+  mutable std::atomic<uint64_t> generation_{0};
+};
+
+}  // namespace subset
+
+#endif  // SUBSET_ENGINE_SCORE_TABLE_H_
