@@ -1,0 +1,147 @@
+"""The subsetctl program against a real subsetd: one small job from import to deletion.
+
+Run by ctest with --subsetd and --subsetctl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing"))
+from server_process import ServerProcess  # noqa: E402
+
+
+class Ctl:
+    """Calls subsetctl; every call is checked for its exit code."""
+
+    def __init__(self, program: str, endpoint: str) -> None:
+        self._program = program
+        self._environment = {**os.environ, "SUBSETCTL_ENDPOINT": endpoint}
+
+    def text(self, *arguments: str, code: int = 0, stdin: str = "") -> tuple[str, str]:
+        done = subprocess.run(
+            [self._program, *arguments],
+            env=self._environment, input=stdin, capture_output=True, text=True, timeout=60,
+        )
+        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        if code != 0:
+            assert done.stderr.startswith("error: ") or "[y/N]" in done.stderr, done.stderr
+            assert done.stderr.splitlines()[-1].startswith("next: "), done.stderr
+        return done.stdout, done.stderr
+
+    def json(self, *arguments: str) -> dict:
+        return json.loads(self.text(*arguments, "-o", "json")[0])
+
+
+def import_files(ctl: Ctl, folder: pathlib.Path) -> None:
+    labels = np.arange(1000, dtype=np.int64) % 10
+    np.save(folder / "label.npy", labels)
+    np.save(folder / "quality.npy", np.linspace(0, 1, 1000, dtype=np.float32))
+    np.savetxt(folder / "group.csv", labels // 5, fmt="%d", header="group", comments="")
+    created = ctl.json(
+        "dataset", "create", "digits",
+        "--column", f"label:u8={folder}/label.npy",
+        "--column", f"quality={folder}/quality.npy",
+        "--column", f"group={folder}/group.csv",
+    )
+    assert created["num_samples"] == "1000"
+    types = {column["name"]: column["type"] for column in created["columns"]}
+    assert types == {"label": "COLUMN_TYPE_UINT8", "quality": "COLUMN_TYPE_FLOAT32",
+                     "group": "COLUMN_TYPE_UINT8"}, types
+    assert ctl.json("dataset", "describe", "digits") == created
+    assert [d["name"] for d in ctl.json("dataset", "list")["datasets"]] == ["digits"]
+    ctl.text("dataset", "create", "digits", "--samples", "1000", code=1)  # exists
+
+    np.save(folder / "objects.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
+    np.save(folder / "big.npy", labels.astype(">i8"))
+    np.save(folder / "fortran.npy", np.asfortranarray(np.ones((3, 2))))
+    (folder / "cut.npy").write_bytes((folder / "label.npy").read_bytes()[:-1])
+    for name, why in {"objects": "pickle", "big": "big-endian", "fortran": "Fortran",
+                      "cut": "truncated"}.items():
+        _, error = ctl.text("dataset", "create", "bad", "--from", f"{folder}/{name}.npy", code=1)
+        assert why in error, error
+    ctl.text("dataset", "describe", "bad", code=3)
+
+
+def train(ctl: Ctl, folder: pathlib.Path) -> None:
+    ctl.text("sampler", "create", "digits/hard", "--preset", "importance", "-p", "alpha=2",
+             "-p", "uniform_floor=0.2")
+    ctl.text("sampler", "create", "digits/hard", "--preset", "importance", "-p", "alpha=17", code=1)
+    spec = folder / "tenth.textproto"
+    spec.write_text("draw { kind: EPOCH fraction: 0.1 }\n")
+    tenth = ctl.json("sampler", "create", "digits/tenth", "--spec", str(spec))
+    assert tenth["spec"]["draw"] == {"kind": "EPOCH", "fraction": 0.1}
+    presets = {preset["name"] for preset in ctl.json("sampler", "presets")["presets"]}
+    assert presets >= {"uniform", "class_balanced", "importance", "infobatch"}, presets
+
+    ctl.text("run", "create", "job", "--sampler", "digits/hard", "--global-batch-size", "50",
+             "--seed", "9")
+    first = ctl.json("draw", "job", "--epoch", "0", "--position", "0", "-n", "1000")
+    assert first == ctl.json("draw", "job", "--epoch", "0", "--position", "0", "-n", "1000")
+    rows = ctl.text("draw", "job", "--position", "10", "-n", "3")[0].splitlines()
+    assert [int(row.split()[1]) for row in rows[1:]] == first["indices"][10:13], rows
+    for rank in (0, 1):  # the same samples by step and rank
+        part = ctl.json("draw", "job", "--step", "1", "--rank", str(rank), "--world-size", "2")
+        assert part["indices"] == first["indices"][50 + 25 * rank : 75 + 25 * rank]
+
+    values = folder / "losses.csv"
+    lines = [f"{index},{9 if index % 10 == 7 else 0.5}" for index in first["indices"]]
+    values.write_text("index,loss\n" + "\n".join(lines) + "\n")
+    report = ("report", "job", "--epoch", "0", "--position", "0", "--values", str(values))
+    assert ctl.json(*report)["applied_items"] == 1000
+    again = ctl.json(*report)
+    assert again["applied_items"] == 0 and again["already_acknowledged_items"] == 1000, again
+    ctl.text("report", "job", "--indices", "1000", "--loss", "1", code=1)  # out of range
+
+    assert ctl.json("epoch", "open", "job", "1")["opened"] == "FEEDBACK_COMPLETE"
+    second = ctl.json("draw", "job", "--epoch", "1", "-n", "1000")
+    share = sum(index % 10 == 7 for index in second["indices"]) / 1000
+    assert share > 0.3, share  # a uniform draw has 0.1
+    run = ctl.json("run", "describe", "job")
+    assert [epoch["epoch"] for epoch in run["epochs"]] == ["0", "1"]
+    ctl.text("draw", "job", "--epoch", "1", "--position", "1000", code=1)
+    ctl.text("draw", "nobody", code=3)
+
+
+def delete(ctl: Ctl) -> None:
+    ctl.text("dataset", "delete", "digits", "--yes", code=1)  # a run uses it
+    ctl.text("run", "delete", "job", stdin="n\n", code=1)
+    ctl.text("run", "delete", "job", stdin="y\n")
+    ctl.text("sampler", "delete", "digits/tenth", "--yes")
+    ctl.text("dataset", "delete", "digits", "--yes")
+    assert ctl.json("dataset", "list")["datasets"] == []
+    assert ctl.json("sampler", "list")["samplers"] == []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--subsetd", required=True)
+    parser.add_argument("--subsetctl", required=True)
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        server = ServerProcess(flags.subsetd, str(folder / "data"))
+        try:
+            ctl = Ctl(flags.subsetctl, server.grpc_address)
+            assert "SERVING" in ctl.text("endpoint", "health", "--service", "readiness")[0]
+            import_files(ctl, folder)
+            train(ctl, folder)
+            delete(ctl)
+            server.stop()
+        except BaseException:
+            print(server.log(), file=sys.stderr)
+            server.kill()
+            raise
+        ctl.text("endpoint", "health", "--timeout", "1s", code=5)
+
+
+if __name__ == "__main__":
+    main()
