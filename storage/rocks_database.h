@@ -23,8 +23,8 @@ inline constexpr char kImageKey = 'i';       // + name: an image
 inline constexpr char kGenerationKey = 'g';  // + big-endian generation: one write of images
 inline constexpr char kTrimKey = 't';        // the oldest sequence kept
 
-// How many of the newest generations keep their key: more than the write-ahead log can hold, so
-// that a write of images lost from the middle of it leaves a gap.
+// How many of the newest generations keep their key, so that a write of images lost from the middle
+// of the write-ahead log leaves a gap.
 inline constexpr uint64_t kGenerationsKept = 4096;
 
 // Hears from RocksDB's background threads. Thread-safe.
