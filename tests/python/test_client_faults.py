@@ -42,6 +42,28 @@ def test_unavailable_is_retried_with_growing_backoff(fake: FakeServer) -> None:
     assert naps.taken == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0])
 
 
+def test_a_server_that_drains_and_cancels_is_away(fake: FakeServer) -> None:
+    run = open_run(fake, Naps().retry())
+    fake.faults["GetBatch"].append(Fault(grpc.StatusCode.CANCELLED))
+    assert len(run.batch(0, 0, 10)) == 10
+    assert fake.calls["GetBatch"] == 2
+
+
+def test_closing_the_client_ends_a_call_under_way(fake: FakeServer) -> None:
+    release = threading.Event()
+    client = subset.connect(fake.address)
+    run = client.run("run", sampler="d/s", global_batch_size=10)
+    fake.faults["GetBatch"].append(Fault(wait=release))
+    closer = threading.Timer(0.2, client.close)
+    closer.start()
+    try:
+        with pytest.raises(subset.Cancelled):
+            run.batch(0, 0, 10)
+    finally:
+        release.set()
+        closer.join()
+
+
 def test_patience_ends_the_retries_and_names_the_address(fake: FakeServer) -> None:
     naps = Naps()
     fake.faults["CreateRun"].extend(Fault(UNAVAILABLE) for _ in range(100))

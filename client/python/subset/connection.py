@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 
 from subset.errors import (
     BY_CODE,
+    Cancelled,
     DeadlineExceeded,
     ForkedProcess,
     Internal,
@@ -75,6 +76,7 @@ class Connection:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._retries = 0
+        self._closed = False
         self._grpc: Any = grpc
         self._channel: Any = grpc.insecure_channel(address, options=_OPTIONS)
         # The generated stubs have no types.
@@ -103,6 +105,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends every call. Safe to repeat."""
+        self._closed = True
         if self._channel is not None and self._pid == os.getpid():
             self._channel.close()
 
@@ -166,6 +169,8 @@ class Connection:
         reason, field = _details(error)
         message = error.details() or name
         kind = BY_CODE.get(name, Internal)
+        if kind is Cancelled and not self._closed:
+            kind = Unavailable  # not by us: a server that drains cancels what is left
         if kind is Unavailable:
             message = f"{self.address} is unavailable: {message}"
         elif kind is DeadlineExceeded:
