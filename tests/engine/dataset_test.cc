@@ -1,0 +1,282 @@
+// Imports, and the calls about datasets.
+
+#include <limits>
+
+#include "engine/dataset_import.h"
+#include "engine/sha256.h"
+#include "tests/engine/engine_testing.h"
+
+namespace subset {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+v1::ImportDatasetRequest::Header HeaderOf(const std::string& name, uint64_t num_samples,
+                                          const std::vector<v1::Column>& columns) {
+  v1::ImportDatasetRequest::Header header;
+  header.set_dataset(name);
+  header.set_num_samples(num_samples);
+  for (const v1::Column& column : columns) *header.add_columns() = column;
+  return header;
+}
+
+v1::ImportDatasetRequest::Chunk ChunkOf(const std::string& column, uint64_t first,
+                                        const std::string& data) {
+  v1::ImportDatasetRequest::Chunk chunk;
+  chunk.set_column(column);
+  chunk.set_first_sample(first);
+  chunk.set_data(data);
+  return chunk;
+}
+
+std::string Sha256Of(const std::string& bytes) {
+  Sha256 sha256;
+  sha256.Update(bytes);
+  return sha256.HexDigest();
+}
+
+absl::StatusOr<v1::Dataset> CommitOf(DatasetImport* import) {
+  Pending<absl::StatusOr<v1::Dataset>> committed;
+  import->Commit(committed.Callback());
+  return committed.Wait();
+}
+
+TEST(DatasetTest, AnImportIsDescribedWithItsFingerprint) {
+  TestEngine t;
+  const std::string labels = {0, 1, 2, 1, 0};
+  const std::vector<float> quality = {0.5f, NAN, 1, 2, 3};
+  ASSERT_OK_AND_ASSIGN(
+      const v1::Dataset dataset,
+      t.Import("d", 5,
+               {{ColumnOf("label", v1::COLUMN_TYPE_UINT8), labels},
+                {ColumnOf("a-quality", v1::COLUMN_TYPE_FLOAT32), Encode(quality)}}));
+  EXPECT_EQ(dataset.num_samples(), 5u);
+  EXPECT_EQ(dataset.columns_version(), 1u);
+  ASSERT_EQ(dataset.columns_size(), 2);
+  EXPECT_EQ(dataset.columns(0).name(), "a-quality");
+  EXPECT_EQ(dataset.columns(0).distinct_values(), 0u);
+  EXPECT_EQ(dataset.columns(1).distinct_values(), 3u);
+  EXPECT_EQ(dataset.columns(1).sha256(), Sha256Of(labels));
+  EXPECT_EQ(dataset.fingerprint(),
+            Sha256Of(absl::StrCat("num_samples 5\n", "a-quality 5 ", Sha256Of(Encode(quality)),
+                                  "\n", "label 1 ", Sha256Of(labels), "\n")));
+  EXPECT_EQ(Sha256Of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(dataset.create_time().seconds(), absl::ToUnixSeconds(t.clock.Now()));
+  v1::GetDatasetRequest get;
+  get.set_name("d");
+  EXPECT_EQ(t.engine->GetDataset(get)->SerializeAsString(), dataset.SerializeAsString());
+}
+
+TEST(DatasetTest, ColumnsAreOptional) {
+  TestEngine t;
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset dataset, t.Import("plain", 3, {}));
+  EXPECT_EQ(dataset.columns_size(), 0);
+  EXPECT_EQ(dataset.fingerprint(), Sha256Of("num_samples 3\n"));
+}
+
+TEST(DatasetTest, AnIdenticalImportChangesNothing) {
+  TestEngine t;
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset first, t.ImportLabels("d", 70000));
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset again, t.ImportLabels("d", 70000));
+  EXPECT_EQ(first.SerializeAsString(), again.SerializeAsString());
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset changed, t.ImportLabels("d", 70000, 9));
+  EXPECT_EQ(changed.uid(), first.uid());
+  EXPECT_EQ(changed.columns_version(), 2u);
+  ASSERT_OK_AND_ASSIGN(
+      const v1::Dataset more,
+      t.Import("d", 70000, {{ColumnOf("group", v1::COLUMN_TYPE_UINT8), std::string(70000, 'x')}}));
+  EXPECT_EQ(more.columns_version(), 3u);
+  EXPECT_EQ(more.columns_size(), 2);
+  t.Reopen();
+  // Only what is used is kept: two columns of two chunks.
+  int chunks = 0;
+  for (const auto& [name, bytes] : t.disk.images()) chunks += name.substr(0, 7) == "import/";
+  EXPECT_EQ(chunks, 4);
+}
+
+TEST(DatasetTest, DistinctValuesAreCountedUpToOneMoreThanStrataMayHave) {
+  DistinctCounter small(v1::COLUMN_TYPE_UINT16);
+  DistinctCounter large(v1::COLUMN_TYPE_INT64);
+  std::vector<uint16_t> all(65536);
+  std::vector<int64_t> many(100000);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint16_t>(i);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = -static_cast<int64_t>(i) * 1000000007;
+  small.Add(Encode(all));
+  small.Add(Encode(all));
+  large.Add(Encode(many));
+  EXPECT_EQ(small.count(), 65536u);
+  EXPECT_EQ(large.count(), 65537u);
+}
+
+TEST(DatasetTest, HeadersAreChecked) {
+  TestEngine t;
+  const v1::Column label = ColumnOf("label", v1::COLUMN_TYPE_UINT8);
+  EXPECT_THAT(t.engine->StartImport(HeaderOf("../x", 5, {})).status(), FieldIs("header.dataset"));
+  for (const uint64_t samples : {uint64_t{0}, (uint64_t{1} << 32) + 1, uint64_t{1} << 40}) {
+    const absl::Status status = t.engine->StartImport(HeaderOf("d", samples, {label})).status();
+    EXPECT_THAT(status, StatusIs(kInvalid, HasSubstr(absl::StrCat(samples))));
+    EXPECT_THAT(status, FieldIs("header.num_samples"));
+  }
+  EXPECT_THAT(t.engine->StartImport(HeaderOf("d", 5, {label, label})).status(),
+              FieldIs("header.columns[1].name"));
+  EXPECT_THAT(
+      t.engine->StartImport(HeaderOf("d", 5, {ColumnOf("Label", v1::COLUMN_TYPE_UINT8)})).status(),
+      FieldIs("header.columns[0].name"));
+  EXPECT_THAT(
+      t.engine->StartImport(HeaderOf("d", 5, {ColumnOf("l", static_cast<v1::ColumnType>(77))}))
+          .status(),
+      FieldIs("header.columns[0].type"));
+  EXPECT_THAT(t.engine->StartImport(HeaderOf("d", 5, {ColumnOf("l", v1::COLUMN_TYPE_UNSPECIFIED)}))
+                  .status(),
+              FieldIs("header.columns[0].type"));
+}
+
+TEST(DatasetTest, ExistingDatasetsAreProtected) {
+  TestEngine t;
+  ASSERT_OK(t.ImportLabels("d", 50));
+  EXPECT_THAT(t.Import("d", 50, {}, /*create_only=*/true),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(t.ImportLabels("d", 51),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("51 differs from the 50")));
+}
+
+// Two imports at once: what the second may do is decided when it commits.
+TEST(DatasetTest, ConflictsAreDecidedAtTheCommit) {
+  TestEngine t;
+  auto header = HeaderOf("d", 5, {});
+  ASSERT_OK_AND_ASSIGN(auto plain, t.engine->StartImport(header));
+  header.set_create_only(true);
+  ASSERT_OK_AND_ASSIGN(auto create_only, t.engine->StartImport(header));
+  header.set_create_only(false);
+  header.set_num_samples(6);
+  ASSERT_OK_AND_ASSIGN(auto longer, t.engine->StartImport(header));
+  ASSERT_OK(CommitOf(plain.get()));
+  EXPECT_THAT(CommitOf(create_only.get()), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(CommitOf(longer.get()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(CommitOf(longer.get()), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST(DatasetTest, ChunksAreChecked) {
+  TestEngine t;
+  const auto start = [&t] {
+    return *t.engine->StartImport(
+        HeaderOf("d", 10,
+                 {ColumnOf("label", v1::COLUMN_TYPE_UINT16), ColumnOf("f", v1::COLUMN_TYPE_FLOAT32),
+                  ColumnOf("g", v1::COLUMN_TYPE_FLOAT64)}));
+  };
+  EXPECT_THAT(start()->Append(ChunkOf("other", 0, "ab")), FieldIs("chunk.column"));
+  EXPECT_THAT(start()->Append(ChunkOf("label", 1, "ab")), FieldIs("chunk.first_sample"));
+  EXPECT_THAT(start()->Append(ChunkOf("label", 0, "abc")), FieldIs("chunk.data"));
+  EXPECT_THAT(start()->Append(ChunkOf("label", 0, "")), FieldIs("chunk.data"));
+  EXPECT_THAT(start()->Append(ChunkOf("label", 0, std::string(22, 'x'))),
+              StatusIs(kInvalid, HasSubstr("past the 10")));
+  EXPECT_THAT(start()->Append(ChunkOf("label", 0, std::string((1 << 20) + 2, 'x'))),
+              FieldIs("chunk.data"));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(start()->Append(ChunkOf("f", 0, Encode<float>({1, NAN, -kInfinity}))),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("sample 2")));
+  EXPECT_THAT(start()->Append(ChunkOf("g", 0, Encode<double>({kInfinity}))),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  // After an error nothing of the import counts.
+  auto import = start();
+  EXPECT_THAT(import->Append(ChunkOf("label", 1, "ab")), StatusIs(kInvalid));
+  EXPECT_THAT(import->Append(ChunkOf("label", 0, std::string(20, 'x'))), StatusIs(kInvalid));
+  EXPECT_THAT(CommitOf(import.get()), StatusIs(kInvalid));
+  EXPECT_TRUE(t.engine->ListDatasets({})->datasets().empty());
+}
+
+TEST(DatasetTest, ATruncatedImportLeavesNothing) {
+  TestEngine t;
+  {
+    ASSERT_OK_AND_ASSIGN(auto import, t.engine->StartImport(HeaderOf(
+                                          "d", 70000, {ColumnOf("label", v1::COLUMN_TYPE_UINT8)})));
+    ASSERT_OK(import->Append(ChunkOf("label", 0, std::string(69999, 'x'))));
+    EXPECT_FALSE(t.disk.images().empty());
+    EXPECT_THAT(CommitOf(import.get()),
+                StatusIs(kInvalid, HasSubstr("truncated: column \"label\" has 69999 of 70000")));
+  }
+  EXPECT_TRUE(t.engine->ListDatasets({})->datasets().empty());
+  ASSERT_OK(t.engine->FoldNow());  // deletes come before the round
+  for (const auto& [name, bytes] : t.disk.images()) EXPECT_NE(name.substr(0, 7), "import/");
+}
+
+TEST(DatasetTest, AFailedWriteFailsTheImport) {
+  for (int nth = 1; nth <= 4; ++nth) {
+    SCOPED_TRACE(nth);
+    TestEngine t;
+    t.disk.FailWrites(nth, absl::ResourceExhaustedError("disk full"));
+    EXPECT_THAT(t.ImportLabels("d", 70000), StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_TRUE(t.engine->ListDatasets({})->datasets().empty());
+    t.disk.Repair();
+    EXPECT_OK(t.ImportLabels("d", 70000));
+    t.CrashAndReopen();
+    EXPECT_EQ(t.engine->ListDatasets({})->datasets_size(), 1);
+  }
+}
+
+TEST(DatasetTest, MemoryIsEstimatedBeforeItIsTaken) {
+  TestEngine t;
+  t.options.max_memory_bytes = 100000;
+  t.Reopen();
+  ASSERT_OK(t.ImportLabels("d", 60000));
+  EXPECT_THAT(
+      t.engine->StartImport(HeaderOf("e", 1 << 20, {ColumnOf("label", v1::COLUMN_TYPE_INT64)})),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr("needs 8388608 bytes of memory; 60000 of 100000 are in use")));
+}
+
+TEST(DatasetTest, ListsByPages) {
+  TestEngine t;
+  for (const char* name : {"c", "a", "e", "b", "d"}) ASSERT_OK(t.Import(name, 1, {}));
+  v1::ListDatasetsRequest request;
+  request.set_page_size(2);
+  std::string names;
+  int pages = 0;
+  do {
+    ASSERT_OK_AND_ASSIGN(const auto page, t.engine->ListDatasets(request));
+    for (const auto& dataset : page.datasets()) names += dataset.name();
+    request.set_page_token(page.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(names, "abcde");
+  EXPECT_EQ(pages, 3);
+  request.set_page_token("NOT A NAME");
+  EXPECT_THAT(t.engine->ListDatasets(request).status(), FieldIs("page_token"));
+  request.clear_page_token();
+  request.set_page_size(1001);
+  EXPECT_THAT(t.engine->ListDatasets(request).status(), FieldIs("page_size"));
+}
+
+TEST(DatasetTest, WhatDoesNotExistIsNotFoundWithTheNearestName) {
+  TestEngine t;
+  ASSERT_OK(t.Import("mnist", 1, {}));
+  ASSERT_OK(t.Import("cifar", 1, {}));
+  v1::GetDatasetRequest get;
+  get.set_name("minst");
+  EXPECT_THAT(t.engine->GetDataset(get),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean \"mnist\"")));
+  EXPECT_THAT(t.DeleteDataset("minst"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(DatasetTest, DeletingTakesItsSamplersAndRunsWhenForced) {
+  TestEngine t;
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset first, t.ImportLabels("d", 100));
+  ASSERT_OK(t.CreateSampler("d/u", "uniform"));
+  ASSERT_OK_AND_ASSIGN(const v1::Run run, t.CreateRun("r", "d/u", 10));
+  const absl::Status refused = t.DeleteDataset("d");
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("1 run")));
+  EXPECT_THAT(refused, ReasonIs("IN_USE"));
+  ASSERT_OK(t.DeleteDataset("d", /*force=*/true));
+  EXPECT_THAT(t.GetRun("r"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(t.GetPositions(run.uid(), 0, 0, 1), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset second, t.ImportLabels("d", 100));
+  EXPECT_NE(second.uid(), first.uid());
+  t.CrashAndReopen();
+  EXPECT_TRUE(t.engine->ListRuns({})->runs().empty());
+  EXPECT_EQ(t.engine->ListDatasets({})->datasets(0).uid(), second.uid());
+}
+
+}  // namespace
+}  // namespace subset

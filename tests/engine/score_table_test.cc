@@ -1,0 +1,108 @@
+#include "engine/score_table.h"
+
+#include <cmath>
+#include <random>
+
+#include "tests/testing/status_matchers.h"
+
+namespace subset {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kSamples = 3 * sampling::kChunkSamples + 17;
+
+std::string Bytes(const ModifiedChunk& chunk) {
+  return std::string(reinterpret_cast<const char*>(chunk.values.get()), chunk.size * sizeof(float));
+}
+
+// NaN equals NaN here.
+bool Same(float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+TEST(ScoreTableTest, UnscoredIsNotAValue) {
+  ScoreTable table(kSamples);
+  EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[5]));
+  EXPECT_EQ(table.memory_bytes(), 0u);
+  table.Apply(1, "loss", {5}, {0.0f});
+  EXPECT_EQ(table.Snapshot("loss").view()[5], 0.0f);
+  EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[6]));
+  EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[kSamples - 1]));
+  EXPECT_EQ(table.scored("loss"), 1u);
+  EXPECT_EQ(table.memory_bytes(), sampling::kChunkSamples * sizeof(float));
+}
+
+TEST(ScoreTableTest, ARepeatedSampleTakesTheLastValue) {
+  ScoreTable table(10);
+  table.Apply(1, "loss", {3, 3, 3}, {1.0f, 2.0f, 3.0f});
+  EXPECT_EQ(table.Snapshot("loss").view()[3], 3.0f);
+  EXPECT_EQ(table.scored("loss"), 1u);
+}
+
+// Snapshots, images (also newer than what is replayed on them) and replay against plain arrays.
+TEST(ScoreTableTest, SnapshotsAndImagesHoldOneMoment) {
+  for (uint32_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    ScoreTable table(kSamples);
+    ScoreTable replica(kSamples);  // from images and replay
+    std::vector<float> now(kSamples, NAN);
+    struct Message {
+      std::vector<uint32_t> samples;
+      std::vector<float> values;
+    };
+    std::vector<Message> log;
+    std::vector<std::pair<ScoreSnapshot, std::vector<float>>> snapshots;
+    for (uint64_t sequence = 1; sequence <= 60; ++sequence) {
+      Message message;
+      for (int i = 0; i < 50; ++i) {
+        message.samples.push_back(random() % kSamples);
+        message.values.push_back(static_cast<float>(random() % 1000));
+        now[message.samples.back()] = message.values.back();
+      }
+      table.Apply(sequence, "loss", message.samples, message.values);
+      log.push_back(message);
+      if (random() % 10 == 0) snapshots.emplace_back(table.Snapshot("loss"), now);
+    }
+    // An interrupted round: only some chunks were written.
+    const std::vector<ModifiedChunk> modified = table.Modified();
+    for (const ModifiedChunk& chunk : modified) {
+      if (random() % 2 == 0) continue;
+      ASSERT_OK(replica.Load(chunk.column, chunk.chunk, 60, Bytes(chunk)));
+    }
+    for (uint64_t sequence = 1; sequence <= log.size(); ++sequence) {
+      replica.Apply(sequence, "loss", log[sequence - 1].samples, log[sequence - 1].values);
+    }
+    EXPECT_EQ(replica.scored("loss"), table.scored("loss"));
+    table.NoteImages(modified, 60);
+    EXPECT_TRUE(table.Modified().empty());
+    snapshots.emplace_back(replica.Snapshot("loss"), now);
+    for (const auto& [snapshot, expected] : snapshots) {
+      for (uint64_t i = 0; i < kSamples; ++i) {
+        ASSERT_TRUE(Same(snapshot.view()[i], expected[i])) << i;
+      }
+    }
+  }
+}
+
+TEST(ScoreTableTest, OnlyChunksThatChangedAreWrittenAgain) {
+  ScoreTable table(kSamples);
+  table.Apply(1, "loss", {0, 70000}, {1, 1});
+  std::vector<ModifiedChunk> modified = table.Modified();
+  ASSERT_EQ(modified.size(), 2u);
+  table.Apply(2, "loss", {1}, {1});  // while the images are written
+  table.NoteImages(modified, 1);
+  modified = table.Modified();
+  ASSERT_EQ(modified.size(), 1u);
+  EXPECT_EQ(modified[0].chunk, 0u);
+}
+
+TEST(ScoreTableTest, AnImageThatDoesNotFitIsDataLoss) {
+  ScoreTable table(100);
+  EXPECT_THAT(table.Load("loss", 0, 1, std::string(99 * 4, '\0')),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("396")));
+  EXPECT_THAT(table.Load("loss", 1, 1, std::string(100 * 4, '\0')),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
+}  // namespace
+}  // namespace subset
