@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
-
 namespace subset::sampling {
 namespace {
 
@@ -45,28 +43,26 @@ void StratumIndex::FindSlots() {
 
 void StratumIndex::Update(absl::Span<const uint32_t> samples, absl::Span<const Leaf> leaves) {
   if (strata_ != nullptr && slots_.empty()) FindSlots();
-  // From the end, so that the last leaf of a sample is the one that counts, and once.
-  absl::flat_hash_set<uint32_t> seen;
-  seen.reserve(samples.size());
-  std::vector<uint32_t> slots;
-  std::vector<Leaf> values;
-  for (size_t k = samples.size(); k-- > 0;) {
-    const uint64_t slot = Slot(samples[k]);
-    if (!seen.insert(static_cast<uint32_t>(slot)).second) continue;
-    slots.push_back(static_cast<uint32_t>(slot));
-    values.push_back(leaves[k]);
-    const Leaf before = weights_.leaf(slot);
+  std::vector<uint32_t> found;
+  if (strata_ != nullptr) {
+    found.reserve(samples.size());
+    for (const uint32_t sample : samples) found.push_back(slots_[sample]);
+  }
+  const absl::Span<const uint32_t> slots = strata_ == nullptr ? samples : found;
+  // A repeated sample replaces its own earlier leaf: the changes add up to that of the last one.
+  std::vector<Leaf> replaced(slots.size());
+  weights_.Set(slots, leaves, absl::MakeSpan(replaced));
+  for (size_t k = 0; k < slots.size(); ++k) {
     size_t g = 0;
     if (strata_ != nullptr) {
       const auto& offsets = strata_->offsets;
-      g = std::upper_bound(offsets.begin(), offsets.end(), slot) - offsets.begin() - 1;
+      g = std::upper_bound(offsets.begin(), offsets.end(), slots[k]) - offsets.begin() - 1;
     }
     Sums& sums = sums_[g];
-    sums.total += uint64_t{LeafWeight(leaves[k])} - LeafWeight(before);
-    sums.total_squares += Square(leaves[k]) - Square(before);
-    sums.positive += uint64_t{leaves[k] > 0} - uint64_t{before > 0};
+    sums.total += uint64_t{LeafWeight(leaves[k])} - LeafWeight(replaced[k]);
+    sums.total_squares += Square(leaves[k]) - Square(replaced[k]);
+    sums.positive += uint64_t{leaves[k] > 0} - uint64_t{replaced[k] > 0};
   }
-  weights_.Set(slots, values);
   uint64_t base = 0;
   for (Sums& sums : sums_) {
     sums.base = base;

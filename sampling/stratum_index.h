@@ -42,7 +42,6 @@ class StratumIndex {
   uint64_t memory_bytes() const;
 
  private:
-  uint64_t Slot(uint32_t sample) const { return slots_.empty() ? sample : slots_[sample]; }
   void FindSlots();
 
   const std::shared_ptr<const Strata> strata_;

@@ -106,19 +106,20 @@ uint64_t WeightIndex::PrefixSum(uint64_t slot) const {
   return sum;
 }
 
-void WeightIndex::Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves) {
+void WeightIndex::Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves,
+                      absl::Span<Leaf> replaced) {
   const auto tree = MakeTree<MutableTree>(*this);
   switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
     case SimdLevel::kAvx512:
-      total_ += weight_index_internal::SetAvx512(tree, slots, leaves);
+      total_ += weight_index_internal::SetAvx512(tree, slots, leaves, replaced);
       return;
     case SimdLevel::kAvx2:
-      total_ += weight_index_internal::SetAvx2(tree, slots, leaves);
+      total_ += weight_index_internal::SetAvx2(tree, slots, leaves, replaced);
       return;
 #endif
     default:
-      total_ += weight_index_internal::SetPortable(tree, slots, leaves);
+      total_ += weight_index_internal::SetPortable(tree, slots, leaves, replaced);
   }
 }
 

@@ -41,8 +41,10 @@ class WeightIndex {
   // Returns the sum of the weights of slots below `slot` <= n. O(log n).
   uint64_t PrefixSum(uint64_t slot) const;
 
-  // Sets leaves[i] at slots[i], in order (the last value of a repeated slot stays).
-  void Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves);
+  // Sets leaves[i] at slots[i], in order (the last value of a repeated slot stays), and writes the
+  // leaf each one replaces to `replaced`, which is empty or of the same length.
+  void Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves,
+           absl::Span<Leaf> replaced = {});
 
   // For each target < total() writes the slot whose range [PrefixSum(slot), PrefixSum(slot + 1))
   // holds it, and that slot's weight (never 0). All spans have the same length. A few tens of

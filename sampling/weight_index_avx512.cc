@@ -73,8 +73,8 @@ void FindAvx512(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span
 }
 
 uint64_t SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                   absl::Span<const Leaf> leaves) {
-  return SetLoop(tree, slots, leaves);
+                   absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
+  return SetLoop(tree, slots, leaves, replaced);
 }
 
 }  // namespace subset::sampling::weight_index_internal

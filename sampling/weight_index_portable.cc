@@ -38,8 +38,8 @@ void FindPortable(const Tree& tree, absl::Span<const uint64_t> targets, absl::Sp
 }
 
 uint64_t SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                     absl::Span<const Leaf> leaves) {
-  return SetLoop(tree, slots, leaves);
+                     absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
+  return SetLoop(tree, slots, leaves, replaced);
 }
 
 }  // namespace subset::sampling::weight_index_internal

@@ -38,17 +38,17 @@ void FindPortable(const Tree& tree, absl::Span<const uint64_t> targets, absl::Sp
 
 // As WeightIndex::Set; returns the change of the total, modulo 2^64.
 uint64_t SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                     absl::Span<const Leaf> leaves);
+                     absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 
 #if defined(__x86_64__)
 void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
               absl::Span<uint32_t> weights);
 uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                 absl::Span<const Leaf> leaves);
+                 absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 void FindAvx512(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
                 absl::Span<uint32_t> weights);
 uint64_t SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                   absl::Span<const Leaf> leaves);
+                   absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 #endif
 
 }  // namespace subset::sampling::weight_index_internal

@@ -86,12 +86,18 @@ TEST_P(WeightIndexTest, AgreesWithALinearScanThroughRandomChanges) {
       ASSERT_EQ(index.PrefixSum(slot), oracle.PrefixSum(slot));
       std::vector<uint32_t> slots(random(100));
       std::vector<Leaf> changes(slots.size());
+      std::vector<Leaf> expected_replaced(slots.size());
       for (size_t i = 0; i < slots.size(); ++i) {
         slots[i] = static_cast<uint32_t>(random(i % 2 == 0 ? n : (n + 9) / 10));  // some repeat
         changes[i] = random_leaf();
+        expected_replaced[i] = oracle.leaves()[slots[i]];
         oracle.Set(slots[i], changes[i]);
       }
-      index.Set(slots, changes);
+      std::vector<Leaf> replaced(round % 2 == 0 ? slots.size() : 0);
+      index.Set(slots, changes, absl::MakeSpan(replaced));
+      if (round % 2 == 0) {
+        ASSERT_EQ(replaced, expected_replaced);
+      }
       ASSERT_EQ(std::vector<Leaf>(index.leaves().begin(), index.leaves().end()), oracle.leaves());
     }
   }
