@@ -1,6 +1,5 @@
 #include "server/import_stream.h"
 
-#include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 
@@ -44,11 +43,6 @@ absl::Status ImportStream::Take(const v1::ImportDatasetRequest& message) {
     }
     case v1::ImportDatasetRequest::kChunk: {
       if (import_ == nullptr) return InvalidField("header", "is missing: it must come first");
-      const size_t size = message.chunk().data().size();
-      if (size > kMaxChunkBytes) {
-        return InvalidField("chunk.data",
-                            absl::StrCat("has ", size, " bytes; at most ", kMaxChunkBytes));
-      }
       return import_->Append(message.chunk());
     }
     case v1::ImportDatasetRequest::PART_NOT_SET:

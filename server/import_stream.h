@@ -9,7 +9,6 @@
 
 namespace subset {
 
-inline constexpr size_t kMaxChunkBytes = 1 << 20;
 
 // Reads one message at a time: a slow engine slows the sender. A stream that breaks, or is refused,
 // leaves nothing. Deletes itself when gRPC is done with it.

@@ -130,7 +130,7 @@ void AddRuns(const EngineStats& stats, Page& page) {
       page.Add(sum, {{"dataset", key.first}, {"run", key.second}});
     }
   };
-  counter("subset_feedback_messages_total", "Feedback messages applied.",
+  counter("subset_feedback_messages_total", "Feedback messages acknowledged, repeats included.",
           [](const RunStats& run) { return run.feedback_messages; });
   counter("subset_feedback_updates_total", "Reported values applied.",
           [](const RunStats& run) { return run.feedback_updates; });
