@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import statistics
 import subprocess
 import sys
 import time
@@ -210,10 +211,12 @@ def test_a_state_is_local_and_quick(fake: FakeServer) -> None:
     batches = open_run(fake).batch_sampler()
     next(iter(batches))
     calls = dict(fake.calls)
-    began = time.perf_counter()
-    for _ in range(100):
+    took = []
+    for _ in range(101):
+        began = time.perf_counter()
         batches.state_dict()
-    assert (time.perf_counter() - began) / 100 < 50e-6
+        took.append(time.perf_counter() - began)
+    assert statistics.median(took) < 50e-6
     assert fake.calls == calls
 
 
