@@ -47,7 +47,8 @@ rocksdb::DBOptions RocksDatabaseOptions(const RocksSizes& sizes, rocksdb::Env* e
   options.max_background_jobs = 2;
   // Bounds what an open has to replay; the log's buffers are flushed before this.
   options.max_total_wal_size = sizes.wal_bytes;
-  // The write-ahead log holds what the buffers hold, so neither end of a life has to write them.
+  // The write-ahead log holds what the buffers hold, so an open need not write them; the store
+  // flushes at a close, and at a trim, when they are large.
   options.avoid_flush_during_shutdown = true;
   options.avoid_flush_during_recovery = true;
   // A flush goes to disk in small pieces, so that an fsync of the write-ahead log never waits

@@ -24,7 +24,7 @@ inline constexpr char kImageFamily[] = "images";
 struct RocksSizes {
   size_t log_buffer_bytes = 64 << 20;
   size_t image_buffer_bytes = 64 << 20;
-  uint64_t wal_bytes = 256 << 20;
+  uint64_t wal_bytes = 128 << 20;
 };
 
 // `env` must outlive the database.

@@ -30,6 +30,7 @@ namespace {
 
 constexpr uint64_t kMaxImageWriteBytes = 32 << 20;
 constexpr int64_t kRecoveryPauseMs = 1000;
+constexpr uint64_t kWorthFlushingBytes = 8 << 20;
 
 std::string ImageKey(absl::string_view name) {
   return absl::StrCat(std::string(1, kImageKey), name);
@@ -59,6 +60,7 @@ class OpenedStore final : public Store {
  public:
   static absl::StatusOr<std::unique_ptr<Store>> Open(const RocksStoreOptions& options,
                                                      const RocksStoreSeams& seams);
+  ~OpenedStore() override;
 
   absl::StatusOr<uint64_t> Append(absl::Span<const absl::string_view> records, bool sync) override;
   absl::Status Replay(
@@ -97,6 +99,7 @@ class OpenedStore final : public Store {
   // Everything up to `tail` is on disk.
   void NoteDurable(const Tail& tail) ABSL_LOCKS_EXCLUDED(state_mu_);
   void NoteManifestNow();
+  void FlushBuffers(bool wait) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   void LogNote(const absl::Status& status);
   Tail CurrentTail() ABSL_LOCKS_EXCLUDED(state_mu_);
   uint64_t ApproximateBytes(rocksdb::ColumnFamilyHandle* family, const std::string& begin,
@@ -422,7 +425,28 @@ absl::Status OpenedStore::Trim(uint64_t sequence) {
                                        /*include_end=*/false);
   if (!status.ok()) return Failed(status);
   NoteManifestNow();
+  FlushBuffers(/*wait=*/false);
   return absl::OkStatus();
+}
+
+// Writes the buffers to tables if they are worth it. What was trimmed or folded would otherwise
+// stay in the write-ahead log, and the next open would read it for nothing. The bytes are those
+// that a full buffer would have written later.
+void OpenedStore::FlushBuffers(bool wait) {
+  uint64_t bytes = 0;
+  db_->db()->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+  if (bytes < kWorthFlushingBytes) return;
+  rocksdb::FlushOptions options;
+  options.wait = wait;
+  options.allow_write_stall = true;  // else this call would wait until there is none
+  const rocksdb::Status status = db_->db()->Flush(options, {db_->log(), db_->images()});
+  if (!status.ok()) Failed(status).IgnoreError();  // the next write reopens
+}
+
+OpenedStore::~OpenedStore() {
+  WriterLock lock(&db_mu_);
+  if (db_ != nullptr && !source_.events->failed && CheckReserve().ok()) FlushBuffers(true);
+  db_.reset();
 }
 
 absl::Status OpenedStore::WriteImages(absl::Span<const Image> images,

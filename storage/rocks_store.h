@@ -29,7 +29,7 @@ class RocksStore {
  public:
   RocksStore() = delete;
 
-  // Opens or makes the store. Replays RocksDB's own write-ahead log (at most 256 MiB).
+  // Opens or makes the store. Replays RocksDB's own write-ahead log (at most about 128 MiB).
   // Fails with:
   //   kNotFound            nothing is there and create_if_missing is false
   //   kFailedPrecondition  in use by another process, or written by a newer format

@@ -57,7 +57,7 @@ std::vector<Message> MakeMessages(uint64_t samples) {
   for (Message& message : messages) {
     for (size_t i = 0; i < kMessage; ++i) {
       message.indices.push_back(static_cast<uint32_t>(rng() % samples));
-      message.losses.push_back(static_cast<float>(rng() % 100000) * 1e-4f);
+      message.losses.push_back(BenchLoss(rng()));
     }
   }
   return messages;

@@ -61,7 +61,7 @@ void KeyPerSample::Load(uint64_t count) {
     for (uint64_t i = begin; i < std::min(count, begin + kPerFile); ++i) {
       char key[4];
       StoreKey(static_cast<uint32_t>(i), key);
-      const float loss = static_cast<float>(i % 1000) * 0.01f;
+      const float loss = BenchLoss(i);
       OrDie(writer.Put(rocksdb::Slice(key, 4),
                        rocksdb::Slice(reinterpret_cast<const char*>(&loss), sizeof(loss))));
     }

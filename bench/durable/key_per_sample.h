@@ -12,6 +12,11 @@
 
 namespace subset::bench {
 
+// The loss of a sample in the benchmarks: (0, 10], and of no pattern that would compress.
+inline float BenchLoss(uint64_t index) {
+  return static_cast<float>(((index + 1) * 0x9e3779b97f4a7c15 >> 40) + 1) * (10.0f / (1 << 24));
+}
+
 // Thread-safe. Failures end the process.
 class KeyPerSample {
  public:

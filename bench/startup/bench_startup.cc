@@ -34,17 +34,24 @@ namespace {
 constexpr uint32_t kBatch = 8192;
 constexpr uint64_t kMessage = 16384;
 
-// Seconds that `task` takes in a process of its own, which it needs: threads of RocksDB do not
-// survive a fork, so this process starts none.
-double InChild(const std::function<void()>& task) {
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Runs `task` in a process of its own and returns the seconds it says it took. It needs one:
+// threads of RocksDB do not survive a fork, so this process starts none.
+double InChild(const std::function<double()>& task) {
   int ends[2];
   if (pipe(ends) != 0) Fail("pipe");
   const pid_t child = fork();
   if (child == 0) {
-    const auto start = std::chrono::steady_clock::now();
-    task();
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = task();
     _exit(write(ends[1], &seconds, sizeof(seconds)) == sizeof(seconds) ? 0 : 1);
   }
   close(ends[1]);
@@ -77,6 +84,20 @@ uint64_t DiskBytes(const std::string& path) {
   return bytes;
 }
 
+double OpenToFirstBatch(const std::string& path, uint64_t samples) {
+  const Stopwatch watch;
+  ScoredRun run(path, samples);
+  if (run.FirstBatch(kBatch) != kBatch) Fail("a short batch");
+  return watch.seconds();
+}
+
+double OpenAndScan(const std::string& path, uint64_t samples) {
+  const Stopwatch watch;
+  KeyPerSample peer(path);
+  peer.Scan(samples);
+  return watch.seconds();
+}
+
 // Every sample reported once, in messages of 16,384; folded, and a short tail left in the log.
 void FillSubset(const std::string& path, uint64_t samples) {
   ScoredRun run(path, samples);
@@ -87,7 +108,7 @@ void FillSubset(const std::string& path, uint64_t samples) {
     losses.clear();
     for (uint64_t i = begin; i < end; ++i) {
       indices.push_back(static_cast<uint32_t>(i));
-      losses.push_back(static_cast<float>(i % 1000) * 0.01f);
+      losses.push_back(BenchLoss(i));
     }
     run.Report({reinterpret_cast<const char*>(indices.data()), 4 * indices.size()},
                {reinterpret_cast<const char*>(losses.data()), 4 * losses.size()}, 8);
@@ -123,17 +144,21 @@ int Main(int argc, char** argv) {
     TempDir dir(where);
     const std::string ours = dir.File("subset");
     const std::string peer = dir.File("peer");
-    InChild([&] { FillSubset(ours, samples); });
-    InChild([&] { KeyPerSample(peer).Load(samples); });
+    InChild([&] {
+      FillSubset(ours, samples);
+      return 0.0;
+    });
+    InChild([&] {
+      KeyPerSample(peer).Load(samples);
+      return 0.0;
+    });
     std::map<std::string, std::vector<double>> subset_seconds, scan_seconds, ratios;
     for (int round = 0; round < rounds; ++round) {
       for (const std::string cache : {"cold", "warm"}) {
         if (cache == "cold") Evict(ours);
-        const double subset = InChild([&] {
-          if (ScoredRun(ours, samples).FirstBatch(kBatch) != kBatch) Fail("a short batch");
-        });
+        const double subset = InChild([&] { return OpenToFirstBatch(ours, samples); });
         if (cache == "cold") Evict(peer);
-        const double scan = InChild([&] { KeyPerSample(peer).Scan(samples); });
+        const double scan = InChild([&] { return OpenAndScan(peer, samples); });
         subset_seconds[cache].push_back(subset);
         scan_seconds[cache].push_back(scan);
         ratios[cache].push_back(scan / subset);
