@@ -247,12 +247,18 @@ def test_a_state_resumes_at_another_world_size(client: subset.Client, name: str)
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_that_comes_back_gives_the_same_batches(
-    subsetd: str, tmp_path: pathlib.Path, name: str, number: signal.Signals
+    subsetd: str,
+    tmp_path: pathlib.Path,
+    name: str,
+    number: signal.Signals,
+    request: pytest.FixtureRequest,
 ) -> None:
     address = f"unix:{tmp_path}/socket"
 
     def start() -> ServerProcess:
-        return ServerProcess(subsetd, str(tmp_path / "data"), [f"--listen={address}"])
+        process = ServerProcess(subsetd, str(tmp_path / "data"), [f"--listen={address}"])
+        request.addfinalizer(process.kill)  # whatever the test finds
+        return process
 
     server = start()
     with subset.connect(address) as client:
@@ -272,6 +278,7 @@ def test_a_server_that_comes_back_gives_the_same_batches(
                 server.kill(number)
                 thread = threading.Timer(0.3, lambda: restarted.append(start()))
                 thread.start()
+                request.addfinalizer(thread.join)
         assert thread is not None
         thread.join()
         run.flush(timeout=60)
