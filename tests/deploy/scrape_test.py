@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -61,18 +62,18 @@ class Prometheus:
         except OSError:
             return False
 
-    def get(self, path: str, **query: str) -> list[dict[str, object]]:
-        """`data` of the HTTP API, or the one list in it."""
+    def get(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """The `data` of the HTTP API: the one list in it."""
         url = f"http://{self._address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url, timeout=10) as reply:
-            data = json.load(reply)["data"]
-        return next(v for v in data.values() if isinstance(v, list)) if isinstance(data, dict) else data
+            data: dict[str, Any] = json.load(reply)["data"]
+        return next(value for value in data.values() if isinstance(value, list))
 
     def value(self, expression: str) -> float | None:
         """The one value of a query; None where there is none yet."""
         found = self.get("query", query=expression)
         assert len(found) <= 1, found
-        return float(found[0]["value"][1]) if found else None  # type: ignore[index]
+        return float(found[0]["value"][1]) if found else None
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -119,15 +120,15 @@ def test_calls_are_counted(server: ServerProcess, prometheus: Prometheus) -> Non
     before, handled_before = prometheus.value(started), prometheus.value(handled)
     assert before is not None and handled_before is not None
     list_datasets(server, 7)
-    wait_for(lambda: prometheus.value(started) == before + 7, "seven calls started")
-    wait_for(lambda: prometheus.value(handled) == handled_before + 7, "seven calls were answered OK")
+    expected = before + 7, handled_before + 7
+    wait_for(lambda: (prometheus.value(started), prometheus.value(handled)) == expected, "seven calls are counted")
 
 
 def test_rules_load_and_nothing_fires(prometheus: Prometheus) -> None:
     wait_for(lambda: prometheus.value('up{job="subset"}') == 1, "the target is up")
 
-    def rules() -> list[dict[str, object]]:
-        return [rule for group in prometheus.get("rules") for rule in group["rules"]]  # type: ignore[attr-defined]
+    def rules() -> list[dict[str, Any]]:
+        return [rule for group in prometheus.get("rules") for rule in group["rules"]]
 
     wait_for(lambda: all(rule["health"] == "ok" for rule in rules()), "every rule was evaluated")
     assert len(rules()) == 7
