@@ -1,6 +1,8 @@
 #include "subset/client.h"
 
 #include <cstring>
+#include <set>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -220,6 +222,22 @@ TEST_F(ClientTest, AStampedMessageSentTwiceIsADuplicate) {
   EXPECT_FALSE(first.duplicate());
   EXPECT_TRUE(second.duplicate());
   EXPECT_THAT(server_.reports(), SizeIs(1));
+}
+
+TEST_F(ClientTest, ASessionSharedByThreadsGivesEverySequenceOnce) {
+  ASSERT_OK_AND_ASSIGN(auto session, client_->OpenFeedback(9));
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) EXPECT_OK(session->Report({v1::Feedback()}));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<uint64_t> sequences;
+  for (const auto& report : server_.reports()) sequences.insert(report.sequence());
+  EXPECT_THAT(sequences, SizeIs(100));
+  EXPECT_EQ(*sequences.begin(), 1u);
+  EXPECT_EQ(*sequences.rbegin(), 100u);
 }
 
 TEST(LossFeedbackTest, LeavesPaddingOut) {
