@@ -12,12 +12,14 @@ RUN apt-get update \
       $(awk '/^#/ {on = ($0 == "# build"); next} on && NF {print $1}' /tmp/packages.txt) \
  && rm -rf /var/lib/apt/lists/*
 
-# The two programs.
+# The two programs. What was compiled before is taken from the compiler's cache, where there is one.
 FROM dependencies AS build
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
-RUN cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
+RUN --mount=type=cache,target=/ccache \
+    export CCACHE_DIR=/ccache \
+ && cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
       -DSUBSET_BUILD_TESTS=OFF -DSUBSET_BUILD_BENCH=OFF -DSUBSET_REVISION="${REVISION}" \
  && cmake --build /build --target subsetd subsetctl \
  && strip /build/bin/subsetd /build/bin/subsetctl
