@@ -143,7 +143,7 @@ absl::Status LoadColumns(Store* store, const Catalog& catalog, std::vector<std::
 absl::Status LoadLiveBatches(Store* store, const Catalog& catalog, std::set<std::string>* names,
                              std::vector<std::string>* orphans) {
   SUBSET_RETURN_IF_ERROR(
-      ReadKind(store, "live", 3,
+      ReadKind(store, "live", 2,
                [&](absl::string_view name, const ImageName& parsed,
                    absl::string_view bytes) -> absl::Status {
                  const std::shared_ptr<Run> run = catalog.FindRun(parsed.owner);
