@@ -80,6 +80,12 @@ void StoreLittleEndian64(uint64_t value, char* to) {
   for (int i = 0; i < 8; ++i) to[i] = static_cast<char>(value >> (8 * i));
 }
 
+std::string LittleEndian64(uint64_t value) {
+  std::string bytes(8, '\0');
+  StoreLittleEndian64(value, bytes.data());
+  return bytes;
+}
+
 uint64_t LoadLittleEndian64(const char* from) {
   uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value |= uint64_t{static_cast<uint8_t>(from[i])} << (8 * i);

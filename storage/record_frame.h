@@ -49,6 +49,7 @@ std::string SequenceKey(uint64_t sequence);
 std::optional<uint64_t> ParseSequenceKey(absl::string_view key);
 
 void StoreLittleEndian64(uint64_t value, char* to);
+std::string LittleEndian64(uint64_t value);
 uint64_t LoadLittleEndian64(const char* from);
 
 uint64_t Checksum64(absl::string_view bytes, uint64_t seed = 0);  // XXH3-64
