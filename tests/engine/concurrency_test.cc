@@ -12,8 +12,24 @@ constexpr uint64_t kSamples = 3000;
 constexpr uint32_t kBatch = 100;
 constexpr uint64_t kEpochs = 6;
 
+// Where the ranks of a run wait for each other, as their gradients do.
+class Barrier {
+ public:
+  void Arrive() {
+    MutexLock lock(&mu_);
+    const uint64_t round = arrived_++ / 2;
+    all_.NotifyAll();
+    while (arrived_ / 2 == round) all_.Wait(&mu_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar all_;
+  uint64_t arrived_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
 // Two ranks train one run to the end: each draws its share, reports it, and goes on.
-void Train(TestEngine* t, Uid run, uint32_t rank, std::atomic<uint64_t>* reported) {
+void Train(TestEngine* t, Uid run, uint32_t rank, Barrier* barrier) {
   const auto session = t->OpenSession(run);
   ASSERT_OK(session);
   uint64_t sequence = 0;
@@ -31,8 +47,8 @@ void Train(TestEngine* t, Uid run, uint32_t rank, std::atomic<uint64_t>* reporte
       if (step % 5 == 0) {
         ASSERT_TRUE(t->Report(message)->duplicate());
       }
-      *reported += indices.size();
     }
+    barrier->Arrive();
   }
 }
 
@@ -55,11 +71,11 @@ TEST(ConcurrencyTest, TrainingGoesOnWhileEverythingElseHappens) {
     runs.push_back(run);
   }
   std::atomic<bool> stop{false};
-  std::vector<std::atomic<uint64_t>> reported(runs.size());
+  std::vector<Barrier> barriers(runs.size());
   std::vector<std::thread> trainers;
   for (size_t i = 0; i < runs.size(); ++i) {
     for (uint32_t rank = 0; rank < 2; ++rank) {
-      trainers.emplace_back(Train, &t, runs[i].uid(), rank, &reported[i]);
+      trainers.emplace_back(Train, &t, runs[i].uid(), rank, &barriers[i]);
     }
   }
   std::thread folder([&] {
