@@ -8,6 +8,7 @@
 namespace subset::sampling {
 namespace {
 
+using weight_index_internal::Directory;
 using weight_index_internal::kFanOut;
 using weight_index_internal::kLineLeaves;
 using weight_index_internal::kMaxLevels;
@@ -51,7 +52,7 @@ WeightIndex::WeightIndex(uint64_t n,
   uint64_t children = lines;
   do {
     children = level_nodes[levels_++] = DivideUp(children, kFanOut);
-  } while (children > 1);
+  } while (children > Directory::kMaxNodes);
   uint64_t size = 0;
   for (int level = levels_ - 1; level >= 0; --level) {
     level_start_[level] = size;
@@ -69,33 +70,41 @@ WeightIndex::WeightIndex(uint64_t n,
       line_sums[line] = LineSum(leaves_.data() + line * kLineLeaves);
     }
   }
+  top_ = Directory(level_nodes[levels_ - 1]);
   for (int level = 0; level < levels_; ++level) {
+    uint64_t* const nodes = nodes_.data() + level_start_[level];
+    uint64_t* const sums =
+        level + 1 < levels_ ? nodes_.data() + level_start_[level + 1] : top_.sums();
     for (uint64_t node = 0; node < level_nodes[level]; ++node) {
-      const uint64_t sum = MakePrefixSums(nodes_.data() + level_start_[level] + node * kFanOut);
-      if (level + 1 < levels_) {
-        nodes_[level_start_[level + 1] + node] = sum;
-      } else {
-        total_ = sum;
-      }
+      sums[node] = MakePrefixSums(nodes + node * kFanOut);
     }
   }
+  top_.Rebuild();
 }
 
-template <typename TreeType, typename Self>
-TreeType WeightIndex::MakeTree(Self& self) {
-  TreeType tree{self.leaves_.data(), {}, self.levels_};
-  for (int level = 0; level < self.levels_; ++level) {
-    tree.levels[level] = self.nodes_.data() + self.level_start_[level];
+Tree WeightIndex::tree() const {
+  Tree tree{leaves_.data(), {}, levels_, top_.view()};
+  for (int level = 0; level < levels_; ++level) {
+    tree.levels[level] = nodes_.data() + level_start_[level];
+  }
+  return tree;
+}
+
+MutableTree WeightIndex::mutable_tree() {
+  MutableTree tree{leaves_.data(), {}, levels_, top_.sums()};
+  for (int level = 0; level < levels_; ++level) {
+    tree.levels[level] = nodes_.data() + level_start_[level];
   }
   return tree;
 }
 
 uint64_t WeightIndex::memory_bytes() const {
-  return sizeof(*this) + leaves_.size() * sizeof(Leaf) + nodes_.size() * sizeof(uint64_t);
+  return sizeof(*this) + leaves_.size() * sizeof(Leaf) + nodes_.size() * sizeof(uint64_t) +
+         top_.memory_bytes();
 }
 
 uint64_t WeightIndex::PrefixSum(uint64_t slot) const {
-  if (slot == n_) return total_;
+  if (slot == n_) return total();
   uint64_t sum = 0;
   uint64_t child = slot / kLineLeaves;
   for (uint64_t i = child * kLineLeaves; i < slot; ++i) sum += LeafWeight(leaves_[i]);
@@ -103,38 +112,38 @@ uint64_t WeightIndex::PrefixSum(uint64_t slot) const {
     sum += nodes_[level_start_[level] + child];
     child /= kFanOut;
   }
-  return sum;
+  return sum + top_.PrefixSum(child);
 }
 
 void WeightIndex::Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves,
                       absl::Span<Leaf> replaced) {
-  const auto tree = MakeTree<MutableTree>(*this);
+  if (slots.empty()) return;
   switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
     case SimdLevel::kAvx512:
-      total_ += weight_index_internal::SetAvx512(tree, slots, leaves, replaced);
-      return;
+      weight_index_internal::SetAvx512(mutable_tree(), slots, leaves, replaced);
+      break;
     case SimdLevel::kAvx2:
-      total_ += weight_index_internal::SetAvx2(tree, slots, leaves, replaced);
-      return;
+      weight_index_internal::SetAvx2(mutable_tree(), slots, leaves, replaced);
+      break;
 #endif
     default:
-      total_ += weight_index_internal::SetPortable(tree, slots, leaves, replaced);
+      weight_index_internal::SetPortable(mutable_tree(), slots, leaves, replaced);
   }
+  top_.Rebuild();
 }
 
 void WeightIndex::Find(absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
                        absl::Span<uint32_t> weights) const {
-  const auto tree = MakeTree<Tree>(*this);
   switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
     case SimdLevel::kAvx512:
-      return weight_index_internal::FindAvx512(tree, targets, slots, weights);
+      return weight_index_internal::FindAvx512(tree(), targets, slots, weights);
     case SimdLevel::kAvx2:
-      return weight_index_internal::FindAvx2(tree, targets, slots, weights);
+      return weight_index_internal::FindAvx2(tree(), targets, slots, weights);
 #endif
     default:
-      return weight_index_internal::FindPortable(tree, targets, slots, weights);
+      return weight_index_internal::FindPortable(tree(), targets, slots, weights);
   }
 }
 

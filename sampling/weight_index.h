@@ -1,11 +1,11 @@
 // Exact integer weights of n slots under sums, for drawing many at a time and changing any.
 //
 // A wide tree: 16-bit leaves (leaf.h), 32 to a cache line; above them nodes of one cache line, each
-// the u64 prefix sums of its eight children, so that a step down is one comparison of eight lanes.
-// The sums are exact integers, so the state is a pure function of the leaves: no drift, no history,
-// the same draw after every restart. 2.29 bytes a slot. Draws are walked many at a time so that
-// their cache misses overlap; SIMD is chosen at run time and gives the same result as the plain
-// path.
+// the u64 prefix sums of its eight children, so that a step down is one comparison of eight lanes;
+// on top a directory of at most 8,192 nodes. The sums are exact integers, so the state is a pure
+// function of the leaves: no drift, no history, the same draw after every restart. 2.29 bytes a
+// slot. Draws are walked many at a time so that their cache misses overlap; SIMD is chosen at run
+// time and gives the same result as the plain path.
 
 #ifndef SUBSET_SAMPLING_WEIGHT_INDEX_H_
 #define SUBSET_SAMPLING_WEIGHT_INDEX_H_
@@ -33,7 +33,7 @@ class WeightIndex {
   WeightIndex(uint64_t n, absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill);
 
   uint64_t size() const { return n_; }
-  uint64_t total() const { return total_; }  // sum of all weights; < 2^59
+  uint64_t total() const { return top_.total(); }  // sum of all weights; < 2^59
   Leaf leaf(uint64_t slot) const { return leaves_[slot]; }
   absl::Span<const Leaf> leaves() const { return {leaves_.data(), n_}; }  // exactly size()
   uint64_t memory_bytes() const;
@@ -42,7 +42,8 @@ class WeightIndex {
   uint64_t PrefixSum(uint64_t slot) const;
 
   // Sets leaves[i] at slots[i], in order (the last value of a repeated slot stays), and writes the
-  // leaf each one replaces to `replaced`, which is empty or of the same length.
+  // leaf each one replaces to `replaced`, which is empty or of the same length. A few tens of
+  // nanoseconds each and up to ten microseconds for the call.
   void Set(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves,
            absl::Span<Leaf> replaced = {});
 
@@ -53,16 +54,15 @@ class WeightIndex {
             absl::Span<uint32_t> weights) const;
 
  private:
-  // TreeType is Tree or MutableTree.
-  template <typename TreeType, typename Self>
-  static TreeType MakeTree(Self& self);
+  weight_index_internal::Tree tree() const;
+  weight_index_internal::MutableTree mutable_tree();
 
   uint64_t n_;
-  uint64_t total_ = 0;
   int levels_ = 0;  // of nodes; level 0 is the lowest, over the lines
   std::array<uint64_t, weight_index_internal::kMaxLevels> level_start_{};  // in nodes_
   HugeArray<Leaf> leaves_;     // padded with 0 to whole lines
-  HugeArray<uint64_t> nodes_;  // all levels, the root first
+  HugeArray<uint64_t> nodes_;  // all levels, the highest first
+  weight_index_internal::Directory top_;
 };
 
 }  // namespace subset::sampling

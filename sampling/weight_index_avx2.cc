@@ -15,8 +15,8 @@ namespace {
 SUBSET_TARGET inline uint64_t Child(const uint64_t* entries, uint64_t rest) {
   const __m256i target = _mm256_set1_epi64x(static_cast<int64_t>(rest));
   const auto* vectors = reinterpret_cast<const __m256i*>(entries);
-  const __m256i above0 = _mm256_cmpgt_epi64(_mm256_load_si256(vectors), target);
-  const __m256i above1 = _mm256_cmpgt_epi64(_mm256_load_si256(vectors + 1), target);
+  const __m256i above0 = _mm256_cmpgt_epi64(_mm256_loadu_si256(vectors), target);
+  const __m256i above1 = _mm256_cmpgt_epi64(_mm256_loadu_si256(vectors + 1), target);
   // The pack mixes the lanes' order, which a count does not mind.
   const __m256i above = _mm256_packs_epi32(above0, above1);
   return 7 - _mm_popcnt_u32(_mm256_movemask_ps(_mm256_castsi256_ps(above)));
@@ -91,9 +91,9 @@ void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<u
   FindLoop(tree, targets, slots, weights);
 }
 
-uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                 absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
-  return SetLoop(tree, slots, leaves, replaced);
+void SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
+             absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
+  SetLoop(tree, slots, leaves, replaced);
 }
 
 }  // namespace subset::sampling::weight_index_internal

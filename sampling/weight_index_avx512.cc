@@ -20,7 +20,7 @@ namespace {
 
 SUBSET_TARGET inline uint64_t Child(const uint64_t* entries, uint64_t rest) {
   const __mmask8 at_or_below = _mm512_cmple_epu64_mask(
-      _mm512_load_si512(entries), _mm512_set1_epi64(static_cast<int64_t>(rest)));
+      _mm512_loadu_si512(entries), _mm512_set1_epi64(static_cast<int64_t>(rest)));
   return static_cast<uint64_t>(_mm_popcnt_u32(at_or_below)) - 1;
 }
 
@@ -72,9 +72,9 @@ void FindAvx512(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span
   FindLoop(tree, targets, slots, weights);
 }
 
-uint64_t SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                   absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
-  return SetLoop(tree, slots, leaves, replaced);
+void SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
+               absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
+  SetLoop(tree, slots, leaves, replaced);
 }
 
 }  // namespace subset::sampling::weight_index_internal

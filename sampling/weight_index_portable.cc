@@ -37,9 +37,9 @@ void FindPortable(const Tree& tree, absl::Span<const uint64_t> targets, absl::Sp
   FindLoop(tree, targets, slots, weights);
 }
 
-uint64_t SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                     absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
-  return SetLoop(tree, slots, leaves, replaced);
+void SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                 absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced) {
+  SetLoop(tree, slots, leaves, replaced);
 }
 
 }  // namespace subset::sampling::weight_index_internal

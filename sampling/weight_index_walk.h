@@ -14,41 +14,49 @@
 
 #include "absl/types/span.h"
 #include "sampling/leaf.h"
+#include "sampling/weight_index_directory.h"
 
 namespace subset::sampling::weight_index_internal {
 
 inline constexpr uint64_t kLineLeaves = 32;
 inline constexpr uint64_t kFanOut = 8;
-inline constexpr int kMaxLevels = 9;  // 8^9 lines of 32 leaves = 2^32
+inline constexpr int kMaxLevels = 5;
 
 static_assert(kLineLeaves * kMaxLeafWeight < uint64_t{1} << 32, "a line's sum fits in 32 bits");
+static_assert((uint64_t{1} << 32) / kLineLeaves >> 3 * kMaxLevels <= Directory::kMaxNodes,
+              "2^32 slots need no more levels");
 
-template <typename LeafType, typename SumType>
-struct BasicTree {
-  LeafType* leaves;
-  std::array<SumType*, kMaxLevels> levels;  // lowest first
+// Levels lowest first.
+struct Tree {
+  const Leaf* leaves;
+  std::array<const uint64_t*, kMaxLevels> levels;
   int num_levels;
+  DirectoryView top;  // of the nodes of the highest level
 };
-using Tree = BasicTree<const Leaf, const uint64_t>;
-using MutableTree = BasicTree<Leaf, uint64_t>;
+struct MutableTree {
+  Leaf* leaves;
+  std::array<uint64_t*, kMaxLevels> levels;
+  int num_levels;
+  uint64_t* top_sums;
+};
 
 // As WeightIndex::Find.
 void FindPortable(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
                   absl::Span<uint32_t> weights);
 
-// As WeightIndex::Set; returns the change of the total, modulo 2^64.
-uint64_t SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                     absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
+// As WeightIndex::Set; the directory is rebuilt by the caller.
+void SetPortable(const MutableTree& tree, absl::Span<const uint32_t> slots,
+                 absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 
 #if defined(__x86_64__)
 void FindAvx2(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
               absl::Span<uint32_t> weights);
-uint64_t SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                 absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
+void SetAvx2(const MutableTree& tree, absl::Span<const uint32_t> slots,
+             absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 void FindAvx512(const Tree& tree, absl::Span<const uint64_t> targets, absl::Span<uint32_t> slots,
                 absl::Span<uint32_t> weights);
-uint64_t SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
-                   absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
+void SetAvx512(const MutableTree& tree, absl::Span<const uint32_t> slots,
+               absl::Span<const Leaf> leaves, absl::Span<Leaf> replaced);
 #endif
 
 }  // namespace subset::sampling::weight_index_internal
