@@ -1,6 +1,6 @@
 #include "sampling/philox.h"
 
-#include "sampling/philox_avx2.h"
+#include "sampling/philox_simd.h"
 #include "sampling/simd.h"
 
 namespace subset::sampling {
@@ -36,7 +36,10 @@ void PhiloxFill(const PhiloxKey& key, uint64_t first, uint64_t counter_high,
                 absl::Span<PhiloxBlock> out) {
   size_t i = 0;
 #if defined(__x86_64__)
-  if (ActiveSimdLevel() >= SimdLevel::kAvx2) {
+  const SimdLevel level = ActiveSimdLevel();
+  if (level >= SimdLevel::kAvx512) {
+    i = philox_internal::FillAvx512(key, first, counter_high, out);
+  } else if (level >= SimdLevel::kAvx2) {
     i = philox_internal::FillAvx2(key, first, counter_high, out);
   }
 #endif

@@ -1,4 +1,4 @@
-#include "sampling/philox_avx2.h"
+#include "sampling/philox_simd.h"
 
 #if defined(__x86_64__)
 

@@ -28,7 +28,7 @@ TEST(PhiloxTest, FillEqualsSingleBlocksOnEveryPathAndLength) {
   for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
     const ScopedSimdLimit limit(level);
     for (const uint64_t first : {uint64_t{0}, uint64_t{0xfffffff8}, ~uint64_t{0} - 7}) {
-      for (size_t length = 0; length < 60; ++length) {
+      for (size_t length = 0; length < 80; ++length) {
         std::vector<PhiloxBlock> blocks(length + 1, PhiloxBlock{1, 2, 3, 4});
         PhiloxFill(key, first, 0x100000005, absl::MakeSpan(blocks).first(length));
         for (size_t i = 0; i < length; ++i) {

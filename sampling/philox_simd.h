@@ -1,7 +1,7 @@
-// Constants of Philox4x32 and its AVX2 form. Internal to philox.cc.
+// Constants of Philox4x32 and its SIMD forms. Internal to philox.cc.
 
-#ifndef SUBSET_SAMPLING_PHILOX_AVX2_H_
-#define SUBSET_SAMPLING_PHILOX_AVX2_H_
+#ifndef SUBSET_SAMPLING_PHILOX_SIMD_H_
+#define SUBSET_SAMPLING_PHILOX_SIMD_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -16,11 +16,13 @@ inline constexpr uint32_t kWeyl0 = 0x9E3779B9;
 inline constexpr uint32_t kWeyl1 = 0xBB67AE85;
 
 #if defined(__x86_64__)
-// Writes a leading part of what PhiloxFill promises; returns how many blocks.
+// Each writes a leading part of what PhiloxFill promises and returns how many blocks.
 size_t FillAvx2(const PhiloxKey& key, uint64_t first, uint64_t counter_high,
                 absl::Span<PhiloxBlock> out);
+size_t FillAvx512(const PhiloxKey& key, uint64_t first, uint64_t counter_high,
+                  absl::Span<PhiloxBlock> out);
 #endif
 
 }  // namespace subset::sampling::philox_internal
 
-#endif  // SUBSET_SAMPLING_PHILOX_AVX2_H_
+#endif  // SUBSET_SAMPLING_PHILOX_SIMD_H_
