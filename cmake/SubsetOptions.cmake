@@ -40,16 +40,17 @@ function(subset_library NAME)
   target_link_libraries(subset_${NAME} PUBLIC ${ARG_DEPS} PRIVATE subset_warnings)
 endfunction()
 
-# subset_test(NAME SOURCES a_test.cc ... DEPS x y ... [LABELS l]): one GoogleTest binary, one ctest
-# entry. The label is "unit" unless given: those also run under the sanitizers.
+# subset_test(NAME SOURCES a_test.cc ... DEPS x y ...): one GoogleTest binary, one ctest entry. Its
+# label says whether it needs the rooms with gRPC ("rpc") or only those below ("core"); the target
+# core_tests builds the latter, which is what runs under the sanitizers every time.
 function(subset_test NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_include_directories(${NAME} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main subset_warnings)
-  if(NOT ARG_LABELS)
-    set(ARG_LABELS unit)
-  endif()
   add_test(NAME ${NAME} COMMAND ${NAME})
-  set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS ${SUBSET_TEST_LABEL})
+  if(SUBSET_TEST_LABEL STREQUAL "core")
+    add_dependencies(core_tests ${NAME})
+  endif()
 endfunction()
