@@ -2,18 +2,12 @@
 
 #include <utility>
 
-#include "base/error.h"
 #include "server/batch_draw.h"
 
 namespace subset {
 namespace {
 
 constexpr size_t kMaxRequestBytes = 1024;  // far above any request of ours
-
-absl::Status Draining() {
-  return WithReason(absl::UnavailableError("the server is draining: send the request to another"),
-                    "DRAINING");
-}
 
 }  // namespace
 

@@ -14,9 +14,16 @@ namespace subset {
 // Thread-safe.
 class CallsInFlight {
  public:
-  void Begin() {
+  // Counts a call; false where no new ones are taken any more: end it without executing it.
+  bool Begin() {
     MutexLock lock(&mu_);
     ++count_;
+    return !refusing_;
+  }
+  // Takes no new calls from now on.
+  void Refuse() {
+    MutexLock lock(&mu_);
+    refusing_ = true;
   }
   void End() {
     MutexLock lock(&mu_);
@@ -34,6 +41,7 @@ class CallsInFlight {
   Mutex mu_;
   CondVar none_;
   uint64_t count_ ABSL_GUARDED_BY(mu_) = 0;
+  bool refusing_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace subset

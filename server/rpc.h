@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "engine/engine.h"
 #include "server/calls_in_flight.h"
 #include "server/grpc_status.h"
@@ -28,6 +29,11 @@ struct ServiceParts {
   CallsInFlight* calls;
 };
 
+inline absl::Status Draining() {
+  return WithReason(absl::UnavailableError("the server is draining: send the request to another"),
+                    "DRAINING");
+}
+
 // A call from its arrival to its status. Not thread-safe: belongs to whoever answers the call.
 class Rpc {
  public:
@@ -35,13 +41,15 @@ class Rpc {
       : metrics_(&parts.metrics->Of(method)),
         calls_(parts.calls),
         clock_(parts.clock),
-        start_(clock_->Monotonic()) {
-    calls_->Begin();
+        start_(clock_->Monotonic()),
+        taken_(calls_->Begin()) {
     metrics_->Started();
   }
 
-  // Returns kDeadlineExceeded where nobody waits for the answer any more: do not execute.
+  // Do not execute a call that is not admitted. Returns kUnavailable during a drain, so that nothing
+  // is under way when the connections close; kDeadlineExceeded where nobody waits for the answer.
   absl::Status Admit(const grpc::CallbackServerContext& context) {
+    if (!taken_) return Draining();
     if (!context.IsCancelled() && context.deadline() > absl::ToChronoTime(clock_->Now())) {
       return absl::OkStatus();
     }
@@ -64,6 +72,7 @@ class Rpc {
   CallsInFlight* calls_;
   Clock* clock_;
   absl::Duration start_;
+  bool taken_;  // before the drain
 };
 
 // Whether the caller of `context` has gone: what the engine asks while it waits.

@@ -169,6 +169,7 @@ void Server::Drain() {
   grpc_->GetHealthCheckService()->Shutdown();
   engine_->StopWaiting();
   WaitFor(options_.drain_delay);
+  calls_.Refuse();
   training_.StopStreams();
   const auto deadline = absl::ToChronoTime(absl::Now() + options_.drain_deadline);
   auto shutdown = std::async(std::launch::async, [&] { grpc_->Shutdown(deadline); });
