@@ -25,6 +25,7 @@
 namespace subset {
 namespace {
 
+constexpr absl::Duration kRefusing = absl::Milliseconds(300);
 constexpr absl::Duration kFlush = absl::Milliseconds(500);  // for replies on their way
 
 // "" speaks for the whole server; "liveness" and "readiness" are what the probes ask.
@@ -171,9 +172,12 @@ void Server::Drain() {
   WaitFor(options_.drain_delay);
   calls_.Refuse();
   training_.StopStreams();
-  const auto deadline = absl::ToChronoTime(absl::Now() + options_.drain_deadline);
-  auto shutdown = std::async(std::launch::async, [&] { grpc_->Shutdown(deadline); });
+  // gRPC ends what arrives once it shuts down as CANCELLED, which clients do not send again: those
+  // that are busy hear UNAVAILABLE from us before.
+  WaitFor(kRefusing);
   calls_.WaitForNone(options_.drain_deadline);
+  const auto deadline = absl::ToChronoTime(absl::Now() + kFlush);
+  auto shutdown = std::async(std::launch::async, [&] { grpc_->Shutdown(deadline); });
   // What is left are replies on their way, and watches of health, which never end by themselves.
   if (shutdown.wait_for(absl::ToChronoMilliseconds(kFlush)) != std::future_status::ready) {
     grpc_server_cancel_all_calls(grpc_->c_server());
