@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
@@ -135,8 +136,9 @@ absl::Status ImportInProgress::Append(const v1::ImportDatasetRequest::Chunk& chu
   SUBSET_RETURN_IF_ERROR(failed_);
   const auto it = columns_.find(chunk.column());
   if (it == columns_.end()) {
-    failed_ = InvalidField("chunk.column", absl::StrCat("\"", chunk.column().substr(0, 64),
-                                                        "\" is not a column the header declares"));
+    failed_ = InvalidField("chunk.column",
+                           absl::StrCat("\"", absl::CHexEscape(chunk.column().substr(0, 64)),
+                                        "\" is not a column the header declares"));
     return failed_;
   }
   Column& column = *it->second;

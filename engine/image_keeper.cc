@@ -59,6 +59,7 @@ void ImageKeeper::Delete(std::vector<std::string> prefixes) {
 
 absl::Status ImageKeeper::FoldNow() {
   MutexLock lock(&mu_);
+  if (stopped_) return absl::UnavailableError("the server is shutting down");
   const uint64_t mine = ++rounds_wanted_;
   wake_.NotifyOne();
   while (rounds_done_ < mine) finished_.Wait(&mu_);

@@ -126,6 +126,8 @@ class Run {
   // What FoldFeedback decided about one entry of a message.
   enum class Part { kApply, kAlreadyAcknowledged };
 
+  // Copies, beside the readers, the chunks that the record will change.
+  std::vector<FreshChunk> Prepare(const log::v1::FeedbackReported& record) const;
   absl::StatusOr<std::vector<Part>> Decide(const log::v1::FeedbackReported& record) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)

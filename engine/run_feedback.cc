@@ -110,8 +110,25 @@ void Run::ApplyValues(uint64_t sequence, const v1::Feedback& feedback) {
   }
 }
 
+std::vector<FreshChunk> Run::Prepare(const log::v1::FeedbackReported& record) const {
+  std::vector<FreshChunk> fresh;
+  ReaderLock lock(&mu_);
+  if (sessions_.count(record.session_id()) == 0) return fresh;
+  std::set<std::string> prepared;
+  for (const v1::Feedback& feedback : record.feedback()) {
+    const std::vector<uint32_t> samples = Values<uint32_t>(feedback.indices());
+    for (const v1::FloatColumn& column : feedback.values()) {
+      // One entry a message is the rule; the chunks of others are copied when they are written.
+      if (!scores_->Has(column.name()) || !prepared.insert(column.name()).second) continue;
+      scores_->Prepare(column.name(), samples, &fresh);
+    }
+  }
+  return fresh;
+}
+
 absl::StatusOr<FeedbackOutcome> Run::FoldFeedback(uint64_t sequence,
                                                   const log::v1::FeedbackReported& record) {
+  std::vector<FreshChunk> fresh = Prepare(record);
   WriterLock lock(&mu_);
   const auto session = sessions_.find(record.session_id());
   if (session == sessions_.end()) {
@@ -136,6 +153,7 @@ absl::StatusOr<FeedbackOutcome> Run::FoldFeedback(uint64_t sequence,
   }
   SUBSET_ASSIGN_OR_RETURN(const std::vector<Part> parts, Decide(record));
 
+  scores_->Install(std::move(fresh));
   const bool complete_before = NewestComplete();
   for (int i = 0; i < record.feedback_size(); ++i) {
     const v1::Feedback& feedback = record.feedback(i);

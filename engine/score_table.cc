@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -21,20 +23,48 @@ ScoreTable::Column& ScoreTable::FindOrAdd(const std::string& column) {
   return it->second;
 }
 
+std::shared_ptr<float[]> ScoreTable::Copy(const float* values, uint64_t number) const {
+  const uint64_t size = ChunkSize(number);
+  std::shared_ptr<float[]> copy(new float[size]);
+  if (values == nullptr) {
+    std::fill_n(copy.get(), size, std::numeric_limits<float>::quiet_NaN());
+  } else {
+    std::memcpy(copy.get(), values, size * sizeof(float));
+  }
+  return copy;
+}
+
 float* ScoreTable::Writable(Chunk& chunk, uint64_t number) {
   const uint64_t generation = generation_.load(std::memory_order_relaxed);
   if (chunk.values != nullptr && chunk.generation == generation) return chunk.values.get();
-  const uint64_t size = ChunkSize(number);
-  std::shared_ptr<float[]> fresh(new float[size]);
-  if (chunk.values == nullptr) {
-    std::fill_n(fresh.get(), size, std::numeric_limits<float>::quiet_NaN());
-    memory_bytes_ += size * sizeof(float);
-  } else {
-    std::memcpy(fresh.get(), chunk.values.get(), size * sizeof(float));
-  }
-  chunk.values = std::move(fresh);
+  if (chunk.values == nullptr) memory_bytes_ += ChunkSize(number) * sizeof(float);
+  chunk.values = Copy(chunk.values.get(), number);
   chunk.generation = generation;
   return chunk.values.get();
+}
+
+void ScoreTable::Prepare(const std::string& column, absl::Span<const uint32_t> samples,
+                         std::vector<FreshChunk>* fresh) const {
+  const uint64_t generation = generation_.load(std::memory_order_relaxed);
+  const auto it = columns_.find(column);
+  std::set<uint64_t> seen;
+  for (const uint32_t sample : samples) {
+    const uint64_t number = sample / kChunkSamples;
+    const Chunk* chunk = it == columns_.end() ? nullptr : &it->second.chunks[number];
+    const float* values = chunk == nullptr ? nullptr : chunk->values.get();
+    if (values != nullptr && chunk->generation == generation) continue;
+    if (!seen.insert(number).second) continue;
+    fresh->push_back({column, number, Copy(values, number), generation});
+  }
+}
+
+void ScoreTable::Install(std::vector<FreshChunk> fresh) {
+  for (FreshChunk& copy : fresh) {
+    Chunk& chunk = FindOrAdd(copy.column).chunks[copy.chunk];
+    if (chunk.values == nullptr) memory_bytes_ += ChunkSize(copy.chunk) * sizeof(float);
+    chunk.values = std::move(copy.values);
+    chunk.generation = copy.generation;
+  }
 }
 
 void ScoreTable::Apply(uint64_t sequence, const std::string& column,

@@ -35,6 +35,14 @@ class ScoreSnapshot {
   std::vector<const float*> chunks_;
 };
 
+// A writable copy of a chunk, made ahead of the change that needs it.
+struct FreshChunk {
+  std::string column;
+  uint64_t chunk = 0;
+  std::shared_ptr<float[]> values;
+  uint64_t generation = 0;
+};
+
 // A chunk whose image is older than its values.
 struct ModifiedChunk {
   std::string column;
@@ -47,6 +55,12 @@ struct ModifiedChunk {
 class ScoreTable {
  public:
   explicit ScoreTable(uint64_t num_samples) : num_samples_(num_samples) {}
+
+  // Copies the chunks that Apply to these samples would have to copy; Install hands them over. So
+  // the copying need not exclude readers. Only the thread that applies may call these.
+  void Prepare(const std::string& column, absl::Span<const uint32_t> samples,
+               std::vector<FreshChunk>* fresh) const;
+  void Install(std::vector<FreshChunk> fresh);
 
   // Applies record `sequence`: values[i] to samples[i], in order. Chunks whose image includes the
   // record already are left alone. O(samples), plus a copy of each shared chunk touched.
@@ -84,6 +98,7 @@ class ScoreTable {
   };
 
   uint64_t ChunkSize(uint64_t chunk) const;
+  std::shared_ptr<float[]> Copy(const float* values, uint64_t number) const;
   Column& FindOrAdd(const std::string& column);
   float* Writable(Chunk& chunk, uint64_t number);
 

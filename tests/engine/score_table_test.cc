@@ -84,6 +84,34 @@ TEST(ScoreTableTest, SnapshotsAndImagesHoldOneMoment) {
   }
 }
 
+TEST(ScoreTableTest, CopiesMadeAheadAreUsedAndLeaveSnapshotsAlone) {
+  ScoreTable table(kSamples);
+  table.Apply(1, "loss", {0, 70000}, {1, 1});
+  const ScoreSnapshot before = table.Snapshot("loss");
+  std::vector<FreshChunk> fresh;
+  table.Prepare("loss", {0, 70000, 70001, 140000}, &fresh);
+  ASSERT_EQ(fresh.size(), 3u);
+  const float* copy = fresh[0].values.get();
+  table.Install(std::move(fresh));
+  table.Apply(2, "loss", {0, 70000, 140000}, {2, 2, 2});
+  const ScoreSnapshot after = table.Snapshot("loss");
+  EXPECT_EQ(after.view().chunks[0], copy);
+  EXPECT_EQ(before.view()[0], 1);
+  EXPECT_TRUE(std::isnan(before.view()[140000]));
+  EXPECT_EQ(after.view()[70000], 2);
+  EXPECT_EQ(after.view()[140000], 2);
+  EXPECT_EQ(table.scored("loss"), 3u);
+  EXPECT_EQ(table.memory_bytes(), 3 * sampling::kChunkSamples * sizeof(float));
+  // A snapshot between the copy and the change has the values of before.
+  fresh.clear();
+  table.Prepare("loss", {0}, &fresh);
+  const ScoreSnapshot between = table.Snapshot("loss");
+  table.Install(std::move(fresh));
+  table.Apply(3, "loss", {0}, {3});
+  EXPECT_EQ(between.view()[0], 2);
+  EXPECT_EQ(table.Snapshot("loss").view()[0], 3);
+}
+
 TEST(ScoreTableTest, OnlyChunksThatChangedAreWrittenAgain) {
   ScoreTable table(kSamples);
   table.Apply(1, "loss", {0, 70000}, {1, 1});
