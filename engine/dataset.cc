@@ -12,18 +12,18 @@
 namespace subset {
 namespace {
 
-using IntegerType = sampling::IntegerColumn::Type;
+using sampling::ColumnView;
 
-absl::StatusOr<IntegerType> TypeOfStrata(const v1::Column& column) {
+absl::StatusOr<ColumnView::Type> TypeOfStrata(const v1::Column& column) {
   switch (column.type()) {
     case v1::COLUMN_TYPE_UINT8:
-      return IntegerType::kUint8;
+      return ColumnView::Type::kUint8;
     case v1::COLUMN_TYPE_UINT16:
-      return IntegerType::kUint16;
+      return ColumnView::Type::kUint16;
     case v1::COLUMN_TYPE_UINT32:
-      return IntegerType::kUint32;
+      return ColumnView::Type::kUint32;
     case v1::COLUMN_TYPE_INT64:
-      return IntegerType::kInt64;
+      return ColumnView::Type::kInt64;
     default:
       return WithReason(
           absl::FailedPreconditionError(absl::StrCat(
@@ -65,7 +65,7 @@ uint64_t StoredColumn::memory_bytes() const { return num_samples_ * ColumnWidth(
 absl::StatusOr<std::shared_ptr<const sampling::Strata>> StoredColumn::Strata() const {
   MutexLock lock(&mu_);
   if (strata_ != nullptr) return strata_;
-  SUBSET_ASSIGN_OR_RETURN(const IntegerType type, TypeOfStrata(column()));
+  SUBSET_ASSIGN_OR_RETURN(const ColumnView::Type type, TypeOfStrata(column()));
   SUBSET_CHECK(values_ != nullptr);
   std::vector<const void*> chunks;
   for (const std::string& chunk : values_->chunks) chunks.push_back(chunk.data());

@@ -12,7 +12,7 @@ uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples) {
       return num_samples * 23 / 10;  // the weight index
     case sampling::Preference::Kind::kBelowMeanPruning:
       return num_samples * 4;  // the chosen set
-    case sampling::Preference::Kind::kUniform:
+    default:
       break;
   }
   return num_samples <= kSmallPermutation ? num_samples * 2 : 0;

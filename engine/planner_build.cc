@@ -37,7 +37,7 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
   const std::string& score = sampler->spec.preference.score;
   const absl::Duration start = clock_->Monotonic();
   const RunSnapshot snapshot = sampler->live() ? run.SnapshotAndNote(score) : run.Snapshot(score);
-  if (sampler->spec.score_driven()) input.scores = snapshot.scores.view();
+  if (sampler->spec.score_driven()) input.columns.scores[score] = snapshot.scores.view();
 
   Built built;
   sampling::PlanTraits traits;

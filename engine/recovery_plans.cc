@@ -44,8 +44,9 @@ absl::Status LoadLiveDraw(Run* run, Epoch* epoch,
     SUBSET_ASSIGN_OR_RETURN(
         sampling::PlanInput input,
         MakePlanInput(run->settings(), epoch->number(), *epoch->sampler, epoch->column.get()));
-    const RunSnapshot snapshot = run->Snapshot(epoch->sampler->spec.preference.score);
-    input.scores = snapshot.scores.view();
+    const std::string& score = epoch->sampler->spec.preference.score;
+    const RunSnapshot snapshot = run->Snapshot(score);
+    input.columns.scores[score] = snapshot.scores.view();
     SUBSET_ASSIGN_OR_RETURN(draw, sampling::ScoreDraw::Build(input));
   }
   epoch->live_traits = draw->traits();

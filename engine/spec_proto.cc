@@ -76,6 +76,8 @@ absl::Status ReadPreference(const v1::Preference& proto, sampling::Preference* p
       return absl::OkStatus();
     case v1::Preference::kBelowMeanPruning:
       return ReadPruning(proto.below_mean_pruning(), preference);
+    default:
+      break;
   }
   return UnknownValue("spec.preference.kind", proto.kind_case());
 }
@@ -178,6 +180,8 @@ void WritePreference(const sampling::Preference& preference, v1::Preference* pro
                              : Pruning::BATCH_MEAN);
       return;
     }
+    default:
+      return;
   }
 }
 
@@ -219,6 +223,8 @@ v1::Draw::Kind DrawToProto(sampling::Draw::Kind kind) {
       return v1::Draw::EPOCH;
     case sampling::Draw::Kind::kWithReplacement:
       return v1::Draw::WITH_REPLACEMENT;
+    default:
+      break;
   }
   return v1::Draw::KIND_UNSPECIFIED;
 }
@@ -227,6 +233,9 @@ v1::Draw::Kind DrawToProto(sampling::Draw::Kind kind) {
 
 absl::StatusOr<sampling::SamplerSpec> SpecFromProto(const v1::SamplerSpec& proto) {
   sampling::SamplerSpec spec;
+  if (proto.has_eligible() || !proto.schedules().empty()) {
+    return InvalidField("spec", "has fields this version does not know");
+  }
   SUBSET_RETURN_IF_ERROR(ReadProportion(proto.proportion(), &spec.proportion));
   SUBSET_RETURN_IF_ERROR(ReadPreference(proto.preference(), &spec.preference));
   SUBSET_RETURN_IF_ERROR(ReadDraw(proto.draw(), &spec.draw));

@@ -3,8 +3,12 @@
 #ifndef SUBSET_SAMPLING_COLUMNS_H_
 #define SUBSET_SAMPLING_COLUMNS_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -26,11 +30,61 @@ struct ScoreView {
   }
 };
 
-// The samples of a dataset sorted by stratum; within one by index. Immutable; shared by every plan
-// over the same column version. 4 bytes a sample.
+// A column of the dataset: chunk c holds the values of samples c * kChunkSamples onwards. The
+// chunks are aligned for their type and never null. NaN means missing.
+struct ColumnView {
+  enum class Type { kUint8, kUint16, kUint32, kInt64, kFloat32, kFloat64 };
+  Type type = Type::kUint8;
+  absl::Span<const void* const> chunks;
+
+  bool integer() const { return type != Type::kFloat32 && type != Type::kFloat64; }
+};
+
+// Calls f(first_sample, span of values) for each chunk of the first num_samples, in order; f takes
+// a span of any of the types.
+template <typename F>
+void ForEachChunk(const ColumnView& column, uint64_t num_samples, F f) {
+  const auto visit = [&](const auto* type) {
+    using T = std::remove_cv_t<std::remove_pointer_t<decltype(type)>>;
+    for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
+      const T* values = static_cast<const T*>(column.chunks[first / kChunkSamples]);
+      f(first, absl::Span<const T>(values, std::min(kChunkSamples, num_samples - first)));
+    }
+  };
+  switch (column.type) {
+    case ColumnView::Type::kUint8:
+      return visit(static_cast<const uint8_t*>(nullptr));
+    case ColumnView::Type::kUint16:
+      return visit(static_cast<const uint16_t*>(nullptr));
+    case ColumnView::Type::kUint32:
+      return visit(static_cast<const uint32_t*>(nullptr));
+    case ColumnView::Type::kInt64:
+      return visit(static_cast<const int64_t*>(nullptr));
+    case ColumnView::Type::kFloat32:
+      return visit(static_cast<const float*>(nullptr));
+    case ColumnView::Type::kFloat64:
+      return visit(static_cast<const double*>(nullptr));
+  }
+}
+
+// What a plan may read, by name: spec.DatasetColumns() and spec.ScoreColumns().
+struct Columns {
+  std::map<std::string, ColumnView> dataset;
+  std::map<std::string, ScoreView> scores;
+
+  // The reported column; unscored throughout where there is none.
+  ScoreView score(const std::string& name) const {
+    const auto it = scores.find(name);
+    return it == scores.end() ? ScoreView{} : it->second;
+  }
+};
+
+// Samples sorted by stratum; within one by index. Immutable; shared by every plan over the same
+// column version. 4 bytes a sample.
 struct Strata {
-  std::vector<int64_t> values;      // the column's value of each stratum, ascending
-  std::vector<uint64_t> offsets;    // values.size() + 1; stratum g is members[offsets[g]..offsets[g+1])
+  std::vector<int64_t> values;        // the column's value of each stratum, ascending
+  std::vector<int64_t> inner_values;  // of the second column, where strata are nested; else empty
+  std::vector<uint64_t> offsets;      // strata + 1; stratum g is members[offsets[g]..offsets[g+1])
   std::vector<uint32_t> members;
 
   uint64_t count(size_t g) const { return offsets[g + 1] - offsets[g]; }

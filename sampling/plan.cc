@@ -78,7 +78,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> BuildPlan(const PlanInput& input) {
   if (!PrunesNow(input) || input.num_samples == 0) return NewScorelessPlan(input);
   const Strata* strata = input.spec.preference.per_stratum ? input.strata.get() : nullptr;
   return std::make_unique<CellPlan>(
-      input, PrunedCells(input, BelowMean(input.scores, input.num_samples, strata)));
+      input, PrunedCells(input, BelowMean(input.columns.score(input.spec.preference.score), input.num_samples, strata)));
 }
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,

@@ -40,11 +40,13 @@ struct PlanTraits {
 
 // What a plan is built from. The views are read during the call only, except `strata`.
 struct PlanInput {
-  SamplerSpec spec;  // resolved
+  SamplerSpec spec;  // resolved, as SpecAt gives it for this epoch
   StreamKey key;
   uint64_t num_samples = 0;
-  std::shared_ptr<const Strata> strata;  // where spec.proportion.column is set
-  ScoreView scores;                      // of spec.preference.score
+  uint32_t batch_size = 1;               // global: samples of a step
+  uint64_t first_step = 0;               // of the epoch, counted over the run
+  std::shared_ptr<const Strata> strata;  // of every sample, where spec.proportion.column is set
+  Columns columns;
 };
 
 // Immutable; thread-safe.
@@ -69,8 +71,8 @@ class EpochPlan {
 // kFailedPrecondition with the reason NOTHING_TO_DRAW where no slot remains.
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildPlan(const PlanInput& input);
 
-// Rebuilds a plan from what Serialize returned; input.scores is not read. Returns kDataLoss where
-// the bytes do not fit the input.
+// Rebuilds a plan from what Serialize returned; input.columns.scores is not read. Returns kDataLoss
+// where the bytes do not fit the input.
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
                                                      absl::string_view serialized);
 

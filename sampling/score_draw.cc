@@ -412,7 +412,7 @@ absl::StatusOr<std::unique_ptr<IndexedScoreDraw>> Create(const PlanInput& input)
 
 absl::StatusOr<std::unique_ptr<ScoreDraw>> ScoreDraw::Build(const PlanInput& input) {
   SUBSET_ASSIGN_OR_RETURN(auto draw, Create(input));
-  if (input.spec.score_driven()) draw->BuildIndex(input.scores);
+  if (input.spec.score_driven()) draw->BuildIndex(input.columns.score(input.spec.preference.score));
   return draw;
 }
 

@@ -12,6 +12,24 @@
 namespace subset::sampling {
 namespace {
 
+// What no plan can be built from yet.
+absl::Status CheckBuilt(const SamplerSpec& spec) {
+  using Kind = Preference::Kind;
+  if (!spec.eligible.all.empty()) return InvalidField("eligible", "is not known to this version");
+  if (spec.proportion.kind > Proportion::Kind::kEqual || spec.proportion.within != nullptr) {
+    return InvalidField("proportion.kind", "is not known to this version");
+  }
+  if (spec.preference.kind > Kind::kBelowMeanPruning || !spec.preference.column.empty() ||
+      !spec.preference.irreducible.empty()) {
+    return InvalidField("preference", "is not known to this version");
+  }
+  if (spec.draw.kind > Draw::Kind::kWithReplacement) {
+    return InvalidField("draw.kind", "is not known to this version");
+  }
+  if (!spec.schedules.empty()) return InvalidField("schedules", "is not known to this version");
+  return absl::OkStatus();
+}
+
 // Comparisons are written so that NaN fails them.
 absl::Status CheckRange(absl::string_view field, double value, bool inside,
                         absl::string_view range) {
@@ -132,6 +150,8 @@ absl::Status ResolveGuard(SamplerSpec* spec) {
                             "below_mean_pruning takes KEEP: an unscored sample is never pruned");
       }
       break;
+    default:
+      break;
   }
   const double prior = guard.unscored_prior;
   SUBSET_RETURN_IF_ERROR(CheckRange("guard.unscored_prior", prior,
@@ -191,6 +211,7 @@ double Product(double fraction, uint64_t n, bool* whole) {
 }  // namespace
 
 absl::Status ResolveSpec(SamplerSpec* spec) {
+  SUBSET_RETURN_IF_ERROR(CheckBuilt(*spec));
   SamplerSpec resolved = *spec;
   SUBSET_RETURN_IF_ERROR(ResolveProportion(&resolved));
   SUBSET_RETURN_IF_ERROR(ResolvePreference(&resolved));
@@ -201,6 +222,31 @@ absl::Status ResolveSpec(SamplerSpec* spec) {
   *spec = std::move(resolved);
   return absl::OkStatus();
 }
+
+std::set<std::string> SamplerSpec::ScoreColumns() const {
+  std::set<std::string> names;
+  for (const Predicate& predicate : eligible.all) {
+    if (predicate.column.empty()) names.insert(predicate.score);
+  }
+  if (preference.kind != Preference::Kind::kUniform && preference.column.empty()) {
+    names.insert(preference.score);
+  }
+  return names;
+}
+
+std::set<std::string> SamplerSpec::DatasetColumns() const {
+  std::set<std::string> names = {preference.column, preference.irreducible, draw.block_column};
+  for (const Predicate& predicate : eligible.all) {
+    names.insert({predicate.column, predicate.within});
+  }
+  for (const Proportion* level = &proportion; level != nullptr; level = level->within.get()) {
+    names.insert({level->column, level->size_column});
+  }
+  names.erase("");
+  return names;
+}
+
+SamplerSpec SpecAt(const SamplerSpec& spec, uint64_t, uint64_t) { return spec; }
 
 uint64_t FloorFraction(double fraction, uint64_t n) {
   bool whole;

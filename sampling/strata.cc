@@ -49,7 +49,7 @@ class SmallValueNumbers {
 };
 
 template <typename T, typename F>
-void ForEachValue(const IntegerColumn& column, uint64_t num_samples, F f) {
+void ForEachValue(const ColumnView& column, uint64_t num_samples, F f) {
   for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
     const T* chunk = static_cast<const T*>(column.chunks[first / kChunkSamples]);
     const uint64_t count = std::min(kChunkSamples, num_samples - first);
@@ -60,7 +60,7 @@ void ForEachValue(const IntegerColumn& column, uint64_t num_samples, F f) {
 }
 
 template <typename T, typename Numbers>
-absl::StatusOr<std::shared_ptr<const Strata>> Build(const IntegerColumn& column,
+absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column,
                                                     uint64_t num_samples) {
   Numbers numbers;
   std::vector<uint64_t> counts(numbers.values().size());
@@ -102,16 +102,16 @@ absl::StatusOr<std::shared_ptr<const Strata>> Build(const IntegerColumn& column,
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const IntegerColumn& column,
+absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& column,
                                                           uint64_t num_samples) {
   switch (column.type) {
-    case IntegerColumn::Type::kUint8:
+    case ColumnView::Type::kUint8:
       return Build<uint8_t, SmallValueNumbers<uint8_t>>(column, num_samples);
-    case IntegerColumn::Type::kUint16:
+    case ColumnView::Type::kUint16:
       return Build<uint16_t, SmallValueNumbers<uint16_t>>(column, num_samples);
-    case IntegerColumn::Type::kUint32:
+    case ColumnView::Type::kUint32:
       return Build<uint32_t, ValueNumbers<uint32_t>>(column, num_samples);
-    case IntegerColumn::Type::kInt64:
+    default:
       break;
   }
   return Build<int64_t, ValueNumbers<int64_t>>(column, num_samples);

@@ -14,17 +14,10 @@ namespace subset::sampling {
 
 inline constexpr uint64_t kMaxStrata = 65536;
 
-// An integer column: chunk c holds the values of samples c * kChunkSamples onwards. The chunks are
-// aligned for their type and never null.
-struct IntegerColumn {
-  enum class Type { kUint8, kUint16, kUint32, kInt64 };
-  Type type = Type::kUint8;
-  absl::Span<const void* const> chunks;
-};
-
-// Returns the strata of the first num_samples values. O(N): two passes over the column. Returns
-// kInvalidArgument naming "proportion.column" where it has more than kMaxStrata distinct values.
-absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const IntegerColumn& column,
+// Returns the strata of the first num_samples values of an integer column. O(N): two passes over
+// the column. Returns kInvalidArgument naming "proportion.column" where it has more than kMaxStrata
+// distinct values.
+absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& column,
                                                           uint64_t num_samples);
 
 }  // namespace subset::sampling

@@ -80,7 +80,7 @@ std::unique_ptr<ScoreDraw> MakeScoreDraw(const std::vector<float>& scores) {
   SUBSET_CHECK(sampling::ResolveSpec(&input.spec).ok());
   input.spec.guard.uniform_floor = 0;
   input.num_samples = scores.size();
-  input.scores.chunks = chunks;
+  input.columns.scores["loss"].chunks = chunks;
   auto draw = ScoreDraw::Build(input);
   SUBSET_CHECK(draw.ok());
   return *std::move(draw);

@@ -389,9 +389,9 @@ class Simulation {
     }
     if (!input.spec.proportion.column.empty()) {
       input.strata = *sampling::BuildStrata(
-          {sampling::IntegerColumn::Type::kUint8, absl::MakeConstSpan(labels)}, kSamples);
+          {sampling::ColumnView::Type::kUint8, absl::MakeConstSpan(labels)}, kSamples);
     }
-    input.scores.chunks = absl::MakeConstSpan(chunks);
+    input.columns.scores["loss"].chunks = absl::MakeConstSpan(chunks);
     const auto plan = *sampling::BuildPlan(input);
     std::vector<uint32_t> draws(plan->traits().num_positions);
     plan->Draw(0, absl::MakeSpan(draws), {}, {});

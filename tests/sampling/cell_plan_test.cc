@@ -32,7 +32,8 @@ PlanInput UniformInput(uint64_t n, double fraction = 1, StreamKey key = {1, 1, 0
 PlanInput EqualInput(const std::vector<size_t>& counts, double fraction = 1,
                      Weight::Target target = Weight::Target::kDefault) {
   PlanInput input;
-  input.spec.proportion = {Proportion::Kind::kEqual, "label"};
+  input.spec.proportion.kind = Proportion::Kind::kEqual;
+  input.spec.proportion.column = "label";
   input.spec.draw.fraction = fraction;
   input.spec.weight.target = target;
   EXPECT_OK(ResolveSpec(&input.spec));
@@ -144,7 +145,7 @@ TEST(PlanTest, PositionsMayBeCutIntoCallsAnywhere) {
   pruning.spec.preference.kind = Preference::Kind::kBelowMeanPruning;
   pruning.spec.preference.total_epochs = 10;
   ASSERT_OK(ResolveSpec(&pruning.spec));
-  pruning.scores = scores.view();
+  pruning.columns.scores["loss"] = scores.view();
   for (const PlanInput& input : {UniformInput(3000, .7), EqualInput({2000, 900, 100}), pruning}) {
     const auto plan = Build(input);
     const Drawn whole = DrawEpoch(*plan);
@@ -179,7 +180,10 @@ TEST(SharesTest, RoundingSumsStaysBelowOneAndIsUnbiased) {
        {std::vector<size_t>{900, 90, 10}, std::vector<size_t>{1, 1, 1, 1, 1, 1, 1}}) {
     const PlanInput input = EqualInput(sizes);
     for (const auto kind : {Proportion::Kind::kEqual, Proportion::Kind::kNatural}) {
-      const Shares shares = SharesOf({kind, "label"}, *input.strata);
+      Proportion proportion;
+      proportion.kind = kind;
+      proportion.column = "label";
+      const Shares shares = SharesOf(proportion, *input.strata);
       for (const uint64_t slots : {1, 3, 5, 100}) {
         std::vector<double> sums(sizes.size());
         constexpr int kEpochs = 4000;

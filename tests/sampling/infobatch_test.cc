@@ -28,7 +28,7 @@ class InfoBatchTest : public ::testing::Test {
         PresetSpec("infobatch", {{"total_epochs", static_cast<double>(total_epochs)}}, "").value();
     input.key = {11, 1, epoch};
     input.num_samples = n;
-    input.scores = scores.view();
+    input.columns.scores["loss"] = scores.view();
     return input;
   }
   static std::unique_ptr<EpochPlan> Build(const PlanInput& input) {
@@ -203,7 +203,7 @@ TEST_F(InfoBatchTest, AStoredPlanIsOneBitASampleAndGivesTheSameEpoch) {
   const auto plan = Build(input);
   const std::string stored = plan->Serialize();
   EXPECT_LE(stored.size(), 70001 / 8 + 64);
-  input.scores = {};
+  input.columns.scores["loss"] = {};
   ASSERT_OK_AND_ASSIGN(const auto parsed, ParsePlan(input, stored));
   const Drawn a = DrawEpoch(*plan);
   const Drawn b = DrawEpoch(*parsed);
@@ -219,7 +219,7 @@ TEST_F(InfoBatchTest, AnEpochThatPrunesNothingStoresNextToNothing) {
   const std::string stored = Build(input)->Serialize();
   EXPECT_LE(stored.size(), 64);
   EXPECT_FALSE(stored.empty()) << "that nothing is low depends on the scores";
-  input.scores = {};
+  input.columns.scores["loss"] = {};
   ASSERT_OK_AND_ASSIGN(const auto parsed, ParsePlan(input, stored));
   EXPECT_EQ(parsed->traits().num_positions, 70001);
 

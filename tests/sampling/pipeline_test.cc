@@ -36,7 +36,8 @@ std::vector<SamplerSpec> AllCombinations() {
   std::vector<SamplerSpec> specs = {SamplerSpec{}};
   specs = Each(specs, {[](S&) {}, [](S& s) { s.proportion.column = "label"; },
                        [](S& s) {
-                         s.proportion = {Proportion::Kind::kEqual, "label"};
+                         s.proportion.kind = Proportion::Kind::kEqual;
+                         s.proportion.column = "label";
                        },
                        [](S& s) { s.proportion.kind = Proportion::Kind::kEqual; }});
   specs = Each(specs, {[](S&) {}, [](S& s) { s.preference.kind = Preference::Kind::kScorePower; },
@@ -118,7 +119,7 @@ class PipelineTest : public ::testing::Test {
     input.key = {21, 1, epoch};
     input.num_samples = kN;
     if (!spec.proportion.column.empty()) input.strata = strata_;
-    input.scores = scores_.view();
+    input.columns.scores["loss"] = scores_.view();
     return input;
   }
   double Target(const SamplerSpec& spec, uint32_t i) const {
@@ -176,7 +177,7 @@ void PipelineTest::CheckEpoch(const SamplerSpec& spec, const EpochPlan& plan,
 void PipelineTest::CheckStored(const SamplerSpec& spec, const EpochPlan& plan,
                                const Drawn& drawn) const {
   PlanInput input = InputFor(spec, 1);
-  input.scores = {};
+  input.columns.scores["loss"] = {};
   ASSERT_OK_AND_ASSIGN(const auto parsed, ParsePlan(input, plan.Serialize()));
   const Drawn again = DrawEpoch(*parsed);
   ASSERT_EQ(again.indices, drawn.indices);

@@ -30,10 +30,10 @@ class Scores {
 };
 
 template <typename T>
-IntegerColumn::Type TypeOf() {
-  if (sizeof(T) == 1) return IntegerColumn::Type::kUint8;
-  if (sizeof(T) == 2) return IntegerColumn::Type::kUint16;
-  return sizeof(T) == 4 ? IntegerColumn::Type::kUint32 : IntegerColumn::Type::kInt64;
+ColumnView::Type TypeOf() {
+  if (sizeof(T) == 1) return ColumnView::Type::kUint8;
+  if (sizeof(T) == 2) return ColumnView::Type::kUint16;
+  return sizeof(T) == 4 ? ColumnView::Type::kUint32 : ColumnView::Type::kInt64;
 }
 
 template <typename T>

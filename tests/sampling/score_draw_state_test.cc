@@ -119,7 +119,7 @@ TEST(WeightedPlanTest, IsTheDrawOfItsEpochAndComesBackFromItsBytes) {
   const Drawn drawn = DrawEpoch(*plan);
   EXPECT_EQ(drawn.indices, DrawMany(*Build(input), 870).indices);
   const std::string stored = plan->Serialize();
-  input.scores = {};
+  input.columns.scores["loss"] = {};
   ASSERT_OK_AND_ASSIGN(const auto parsed, ParsePlan(input, stored));
   const Drawn again = DrawEpoch(*parsed);
   EXPECT_EQ(again.indices, drawn.indices);

@@ -46,7 +46,7 @@ inline PlanInput InputOf(const Scores& scores, uint64_t n, const Options& option
   }
   EXPECT_OK(ResolveSpec(&spec));
   input.num_samples = n;
-  input.scores = scores.view();
+  input.columns.scores["loss"] = scores.view();
   input.key = {3, 1, 0};
   return input;
 }
@@ -54,9 +54,11 @@ inline PlanInput InputOf(const Scores& scores, uint64_t n, const Options& option
 inline PlanInput UniformInput(uint64_t n, const Options& options = {}) {
   PlanInput input = InputOf(Scores({}), n, options);
   input.spec = SamplerSpec{};
-  input.spec.proportion = {options.proportion, options.labels.empty() ? "" : "label"};
+  input.spec.proportion.kind = options.proportion;
+  input.spec.proportion.column = options.labels.empty() ? "" : "label";
   input.spec.draw.kind = Draw::Kind::kWithReplacement;
-  input.spec.weight = {options.target, options.beta};
+  input.spec.weight.target = options.target;
+  input.spec.weight.beta = options.beta;
   EXPECT_OK(ResolveSpec(&input.spec));
   return input;
 }

@@ -90,7 +90,8 @@ TEST(ResolveSpecTest, DefaultsFollowFromOtherChoices) {
   EXPECT_EQ(pruning.guard.unscored, Guard::Unscored::kKeep);
 
   SamplerSpec equal;
-  equal.proportion = {Proportion::Kind::kEqual, "label"};
+  equal.proportion.kind = Proportion::Kind::kEqual;
+  equal.proportion.column = "label";
   ASSERT_OK(ResolveSpec(&equal));
   EXPECT_EQ(equal.weight.target, Weight::Target::kBalanced);
 }
@@ -103,7 +104,10 @@ struct Refused {
 };
 
 TEST(ResolveSpecTest, WhatMakesNoSenseIsRefusedByFieldValueAndBound) {
-  const auto equal = [](SamplerSpec& s) { s.proportion = {Proportion::Kind::kEqual, "label"}; };
+  const auto equal = [](SamplerSpec& s) {
+    s.proportion.kind = Proportion::Kind::kEqual;
+    s.proportion.column = "label";
+  };
   const std::vector<Refused> cases = {
       {"proportion.column", "EQUAL needs", Uniform(),
        [](SamplerSpec& s) { s.proportion.kind = Proportion::Kind::kEqual; }},
