@@ -1,0 +1,28 @@
+// The parts of ResolveSpec, one for each choice, in the order they run: each writes out its
+// choice's defaults, then checks its values and what it does not go with among the choices before
+// it.
+
+#ifndef SUBSET_SAMPLING_RESOLVE_H_
+#define SUBSET_SAMPLING_RESOLVE_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "sampling/spec.h"
+
+namespace subset::sampling {
+
+absl::Status ResolveEligible(SamplerSpec* spec);
+absl::Status ResolveProportion(SamplerSpec* spec);
+absl::Status ResolvePreference(SamplerSpec* spec);
+absl::Status ResolveDraw(SamplerSpec* spec);
+absl::Status ResolveGuard(SamplerSpec* spec);
+absl::Status ResolveWeight(SamplerSpec* spec);
+
+// Returns kInvalidArgument `field value is outside range` unless `inside`, which is written so that
+// NaN fails it.
+absl::Status CheckRange(absl::string_view field, double value, bool inside,
+                        absl::string_view range);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_RESOLVE_H_

@@ -1,0 +1,35 @@
+#include "sampling/resolve.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+
+namespace subset::sampling {
+
+absl::Status ResolveWeight(SamplerSpec* spec) {
+  Weight& weight = spec->weight;
+  if (weight.target == Weight::Target::kDefault) {
+    weight.target = spec->proportion.kind == Proportion::Kind::kEqual ? Weight::Target::kBalanced
+                                                                      : Weight::Target::kNatural;
+  }
+  SUBSET_RETURN_IF_ERROR(
+      CheckRange("weight.beta", weight.beta, weight.beta >= 0 && weight.beta <= 1, "[0, 1]"));
+  if (weight.target == Weight::Target::kNone && weight.beta != 1) {
+    return InvalidField("weight.beta", absl::StrCat(weight.beta,
+                                                    " is not 1, but weight.target NONE leaves no "
+                                                    "weight to temper"));
+  }
+  if (weight.target != Weight::Target::kBalanced) return absl::OkStatus();
+  if (spec->proportion.column.empty()) {
+    return InvalidField("weight.target", "BALANCED needs proportion.column, which is empty");
+  }
+  if (spec->preference.kind == Preference::Kind::kBelowMeanPruning &&
+      !spec->preference.per_stratum) {
+    return InvalidField("weight.target",
+                        "BALANCED needs preference.below_mean_pruning.per_stratum, so that what "
+                        "is kept is known for each stratum");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace subset::sampling
