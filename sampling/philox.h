@@ -16,10 +16,17 @@ using PhiloxBlock = std::array<uint32_t, 4>;
 
 // What a stream of random bits is for; values are part of the format and never reused.
 enum class Purpose : uint32_t {
-  kSlotOrder = 1,  // the order of an epoch's slots
-  kCellOrder = 2,  // which members of a cell fill its slots
-  kDraw = 3,       // draws with replacement
-  kRounding = 4,   // shares into whole numbers of slots
+  kSlotOrder = 1,     // the order of an epoch's slots
+  kCellOrder = 2,     // which members of a cell fill its slots
+  kDraw = 3,          // draws with replacement
+  kRounding = 4,      // shares into whole numbers of slots
+  kRounds = 20,       // the orders that rounds are cut from
+  kBag = 21,          // the members of a bag, their counts or their weights
+  kBlocks = 22,       // which blocks an epoch holds
+  kBlockTies = 23,    // the order of samples of the same time
+  kSystematic = 24,   // the point and the order of systematic sampling
+  kIndependent = 25,  // the coin of each sample
+  kSelect = 26,       // which of a pool are chosen
 };
 
 // The address of a stream. Uids are not part of it: a copy of a run draws the same.

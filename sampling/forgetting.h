@@ -1,0 +1,45 @@
+// Forgetting events (Toneva et al. 2019) of one sample in one float of a score column.
+//
+// An event is a presentation answered wrongly right after one answered correctly. The state is a
+// whole number below 2^24, which a float holds exactly; from the top bit: never answered correctly
+// (1 bit), events (11), presentations (11), the last answer was correct (1). So larger is more
+// forgotten, never learned is above everything, and rank preferences may read the column as it is.
+// NaN: never presented, so unscored. Both counts stop at 2,047.
+
+#ifndef SUBSET_SAMPLING_FORGETTING_H_
+#define SUBSET_SAMPLING_FORGETTING_H_
+
+#include <cstdint>
+#include <optional>
+
+namespace subset::sampling {
+
+struct ForgettingState {
+  bool never_learned = true;
+  uint32_t events = 0;
+  uint32_t presentations = 0;
+  bool last_correct = false;
+};
+
+inline constexpr uint32_t kMaxForgettingCount = 2047;
+
+// Returns the packed state; NaN where nothing was presented.
+float PackForgetting(const ForgettingState& state);
+
+// Returns nullopt for NaN and for floats that PackForgetting never gives.
+std::optional<ForgettingState> UnpackForgetting(float packed);
+
+// Returns the packed state after one more answer. What cannot be unpacked counts as never
+// presented.
+float FoldForgetting(float packed, bool correct);
+
+// The number of events to rank by: infinity where never learned, NaN where never presented.
+double ForgettingRank(float packed);
+
+// The number of events to weigh by: presentations + 1 where never learned, so finite and above any
+// count that as many presentations can give; NaN where never presented.
+double ForgettingWeight(float packed);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_FORGETTING_H_
