@@ -57,11 +57,11 @@ log::v1::Catalog Catalog::Save() const {
     }
     const Uid dataset = run->settings().dataset_uid();
     for (const auto& epoch : run->Epochs()) {
-      const StoredColumn* column = epoch->column.get();
-      if (column != nullptr && !seen[column]) {
-        seen[column] = true;
-        const auto& current = datasets_.at(dataset)->columns.at(column->column().name());
-        if (current.get() != column) *datasets[dataset]->add_replaced() = column->stored();
+      for (const auto& [name, column] : epoch->columns) {
+        if (seen[column.get()]) continue;
+        seen[column.get()] = true;
+        const auto& current = datasets_.at(dataset)->columns.at(name);
+        if (current != column) *datasets[dataset]->add_replaced() = column->stored();
       }
       const SamplerVersion* sampler = epoch->sampler.get();
       const Uid sampler_uid = sampler->proto.uid();
@@ -133,13 +133,14 @@ absl::Status Catalog::RestoreRun(const log::v1::RunState& state, const Shared& s
       return Dangling("a version of sampler", settings.sampler_uid());
     }
     epoch->sampler = sampler->second;
+    std::map<std::string, Uid> columns(saved.columns().begin(), saved.columns().end());
     if (saved.column_import_uid() != 0) {
-      const auto column =
-          shared.columns.find({saved.column_import_uid(), epoch->sampler->spec.proportion.column});
-      if (column == shared.columns.end()) {
-        return Dangling("a column of import", saved.column_import_uid());
-      }
-      epoch->column = column->second;
+      columns[epoch->sampler->spec.proportion.column] = saved.column_import_uid();
+    }
+    for (const auto& [name, import_uid] : columns) {
+      const auto column = shared.columns.find({import_uid, name});
+      if (column == shared.columns.end()) return Dangling("a column of import", import_uid);
+      epoch->columns[name] = column->second;
     }
     run->RestoreEpoch(std::move(epoch), saved);
   }

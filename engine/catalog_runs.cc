@@ -105,7 +105,8 @@ void Catalog::CollectColumn(const StoredColumn& column, Uid dataset,
   for (const auto& [uid, run] : runs_) {
     if (run->settings().dataset_uid() != dataset) continue;
     for (const auto& epoch : run->Epochs()) {
-      if (epoch->column.get() == &column) return;
+      const auto pinned = epoch->columns.find(column.column().name());
+      if (pinned != epoch->columns.end() && pinned->second.get() == &column) return;
     }
   }
   garbage->push_back(ImportColumnPrefix(column.import_uid(), column.column().name()));
@@ -115,7 +116,7 @@ void Catalog::CollectEpochs(const std::vector<std::shared_ptr<const Epoch>>& epo
                             std::vector<std::string>* garbage) const {
   for (const auto& epoch : epochs) {
     if (epoch->opened.plan_uid() != 0) garbage->push_back(PlanPrefix(epoch->opened.plan_uid()));
-    if (epoch->column != nullptr) CollectColumn(*epoch->column, dataset, garbage);
+    for (const auto& [name, column] : epoch->columns) CollectColumn(*column, dataset, garbage);
   }
 }
 
@@ -142,17 +143,18 @@ Outcome Catalog::OpenEpoch(const Record& record, Attachments attachments) {
     outcome.status = absl::AbortedError("the sampler was updated meanwhile");
     return outcome;
   }
-  const std::string& column = epoch->sampler->spec.proportion.column;
-  if (!column.empty()) {
-    const std::shared_ptr<const Dataset> dataset = datasets_.at(dataset_uid);
-    const auto stored = dataset->columns.find(column);
-    if (stored == dataset->columns.end() ||
-        stored->second->columns_version() > opened.columns_version()) {
-      outcome.status = absl::AbortedError("the column was replaced meanwhile");
-      return outcome;
-    }
-    epoch->column = stored->second;
+  absl::StatusOr<PinnedColumns> columns =
+      datasets_.at(dataset_uid)->Pin(epoch->sampler->spec.DatasetColumns());
+  if (!columns.ok()) {
+    outcome.status = columns.status();
+    return outcome;
   }
+  for (const auto& [name, column] : *columns) {
+    if (column->columns_version() <= opened.columns_version()) continue;
+    outcome.status = absl::AbortedError("a column was replaced meanwhile");
+    return outcome;
+  }
+  epoch->columns = *std::move(columns);
   epoch->opened = opened;
   epoch->open_time_micros = record.time_micros();
   epoch->plan = std::move(attachments.plan);

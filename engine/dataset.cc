@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "engine/names.h"
 #include "engine/sha256.h"
 #include "sampling/strata.h"
 
@@ -14,22 +15,27 @@ namespace {
 
 using sampling::ColumnView;
 
-absl::StatusOr<ColumnView::Type> TypeOfStrata(const v1::Column& column) {
-  switch (column.type()) {
-    case v1::COLUMN_TYPE_UINT8:
-      return ColumnView::Type::kUint8;
+ColumnView::Type ViewType(v1::ColumnType type) {
+  switch (type) {
     case v1::COLUMN_TYPE_UINT16:
       return ColumnView::Type::kUint16;
     case v1::COLUMN_TYPE_UINT32:
       return ColumnView::Type::kUint32;
     case v1::COLUMN_TYPE_INT64:
       return ColumnView::Type::kInt64;
+    case v1::COLUMN_TYPE_FLOAT32:
+      return ColumnView::Type::kFloat32;
+    case v1::COLUMN_TYPE_FLOAT64:
+      return ColumnView::Type::kFloat64;
     default:
-      return WithReason(
-          absl::FailedPreconditionError(absl::StrCat(
-              "column \"", column.name(), "\" is not of an integer type: it cannot be strata")),
-          "COLUMN_NOT_STRATA");
+      return ColumnView::Type::kUint8;
   }
+}
+
+absl::Status NotStrata(const std::string& column, absl::string_view why) {
+  return WithReason(absl::FailedPreconditionError(
+                        absl::StrCat("column \"", column, "\" cannot be strata: ", why)),
+                    "COLUMN_NOT_STRATA");
 }
 
 }  // namespace
@@ -58,24 +64,32 @@ bool IsIntegerColumn(v1::ColumnType type) {
 
 StoredColumn::StoredColumn(log::v1::StoredColumn stored, uint64_t num_samples,
                            std::shared_ptr<const ColumnValues> values)
-    : stored_(std::move(stored)), num_samples_(num_samples), values_(std::move(values)) {}
+    : stored_(std::move(stored)), num_samples_(num_samples) {
+  if (values != nullptr) set_values(std::move(values));
+}
+
+void StoredColumn::set_values(std::shared_ptr<const ColumnValues> values) {
+  values_ = std::move(values);
+  chunks_.clear();
+  for (const std::string& chunk : values_->chunks) chunks_.push_back(chunk.data());
+}
+
+sampling::ColumnView StoredColumn::view() const {
+  SUBSET_CHECK(values_ != nullptr);
+  return {ViewType(column().type()), absl::MakeConstSpan(chunks_)};
+}
 
 uint64_t StoredColumn::memory_bytes() const { return num_samples_ * ColumnWidth(column().type()); }
 
 absl::StatusOr<std::shared_ptr<const sampling::Strata>> StoredColumn::Strata() const {
   MutexLock lock(&mu_);
   if (strata_ != nullptr) return strata_;
-  SUBSET_ASSIGN_OR_RETURN(const ColumnView::Type type, TypeOfStrata(column()));
-  SUBSET_CHECK(values_ != nullptr);
-  std::vector<const void*> chunks;
-  for (const std::string& chunk : values_->chunks) chunks.push_back(chunk.data());
-  absl::StatusOr<std::shared_ptr<const sampling::Strata>> strata =
-      sampling::BuildStrata({type, absl::MakeConstSpan(chunks)}, num_samples_);
-  if (!strata.ok()) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat(
-                          "column \"", column().name(), "\": ", strata.status().message())),
-                      "COLUMN_NOT_STRATA");
+  if (!IsIntegerColumn(column().type())) {
+    return NotStrata(column().name(), "it is not of an integer type");
   }
+  absl::StatusOr<std::shared_ptr<const sampling::Strata>> strata =
+      sampling::BuildStrata(view(), num_samples_);
+  if (!strata.ok()) return NotStrata(column().name(), strata.status().message());
   strata_ = *std::move(strata);
   return strata_;
 }
@@ -84,6 +98,23 @@ uint64_t Dataset::memory_bytes() const {
   uint64_t bytes = 0;
   for (const auto& [name, column] : columns) bytes += column->memory_bytes();
   return bytes;
+}
+
+absl::StatusOr<std::shared_ptr<const StoredColumn>> Dataset::RequireColumn(
+    const std::string& column) const {
+  const auto it = columns.find(column);
+  if (it != columns.end()) return std::shared_ptr<const StoredColumn>(it->second);
+  std::vector<std::string> known;
+  for (const auto& [other, stored] : columns) known.push_back(other);
+  return NotFoundAmong(absl::StrCat("column of dataset \"", name(), "\""), column, known);
+}
+
+absl::StatusOr<PinnedColumns> Dataset::Pin(const std::set<std::string>& names) const {
+  PinnedColumns pinned;
+  for (const std::string& column : names) {
+    SUBSET_ASSIGN_OR_RETURN(pinned[column], RequireColumn(column));
+  }
+  return pinned;
 }
 
 void Dataset::Describe() {

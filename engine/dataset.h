@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,10 @@ class StoredColumn {
 
   // For recovery, before other threads see the column.
   bool has_values() const { return values_ != nullptr; }
-  void set_values(std::shared_ptr<const ColumnValues> values) { values_ = std::move(values); }
+  void set_values(std::shared_ptr<const ColumnValues> values);
+
+  // The values, for as long as the column lives. REQUIRES: has_values().
+  sampling::ColumnView view() const;
 
   // Returns the samples sorted by this column, built at the first call and shared from then on.
   // O(N) then. Fails with kFailedPrecondition if the column cannot be strata.
@@ -55,10 +59,14 @@ class StoredColumn {
   const log::v1::StoredColumn stored_;
   const uint64_t num_samples_;
   std::shared_ptr<const ColumnValues> values_;
+  std::vector<const void*> chunks_;  // of values_
 
   mutable Mutex mu_;
   mutable std::shared_ptr<const sampling::Strata> strata_ ABSL_GUARDED_BY(mu_);
 };
+
+// Columns that a plan reads, by name, each as one import brought it.
+using PinnedColumns = std::map<std::string, std::shared_ptr<const StoredColumn>>;
 
 // A dataset at one columns_version. Immutable.
 struct Dataset {
@@ -69,6 +77,10 @@ struct Dataset {
   const std::string& name() const { return proto.name(); }
   uint64_t num_samples() const { return proto.num_samples(); }
   uint64_t memory_bytes() const;
+
+  // Returns the columns of these names, or kNotFound with the nearest known name.
+  absl::StatusOr<PinnedColumns> Pin(const std::set<std::string>& names) const;
+  absl::StatusOr<std::shared_ptr<const StoredColumn>> RequireColumn(const std::string& name) const;
 
   // Fills in proto.columns and proto.fingerprint from `columns`.
   void Describe();

@@ -13,15 +13,26 @@ uint64_t NumPositionsToReport(uint64_t num_positions, const v1::Run& run) {
   return run.drop_last() ? NumSteps(num_positions, run) * run.global_batch_size() : num_positions;
 }
 
-absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run, uint64_t epoch,
+std::string SamplerVersion::MainScore() const {
+  const std::set<std::string> scores = spec.ScoreColumns();
+  if (scores.empty()) return "loss";
+  return scores.count(spec.preference.score) > 0 ? spec.preference.score : *scores.begin();
+}
+
+absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
+                                                  const log::v1::EpochOpened& opened,
                                                   const SamplerVersion& sampler,
-                                                  const StoredColumn* column) {
+                                                  const PinnedColumns& columns) {
   sampling::PlanInput input;
-  input.spec = sampler.spec;
-  input.key = {run.seed(), sampler.proto.version(), epoch};
+  input.spec = sampling::SpecAt(sampler.spec, opened.epoch(), opened.first_step());
+  input.key = {run.seed(), sampler.proto.version(), opened.epoch()};
   input.num_samples = run.num_samples();
-  if (column != nullptr) {
-    SUBSET_ASSIGN_OR_RETURN(input.strata, column->Strata());
+  input.batch_size = run.global_batch_size();
+  input.first_step = opened.first_step();
+  for (const auto& [name, column] : columns) input.columns.dataset[name] = column->view();
+  const std::string& strata = sampler.spec.proportion.column;
+  if (!strata.empty()) {
+    SUBSET_ASSIGN_OR_RETURN(input.strata, columns.at(strata)->Strata());
   }
   return input;
 }

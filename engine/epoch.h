@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "engine/dataset.h"
@@ -24,6 +26,8 @@ struct SamplerVersion {
   // Whether its epochs wait for the feedback of the one before. Live draws always use the newest
   // scores, so nothing is fixed that waiting would make better.
   bool waits_for_feedback() const { return spec.score_driven() && !live(); }
+  // The reported column that its preference reads; else another that it reads; else "loss".
+  std::string MainScore() const;
 };
 
 // Immutable once draws can see it.
@@ -31,7 +35,7 @@ struct Epoch {
   log::v1::EpochOpened opened;
   int64_t open_time_micros = 0;
   std::shared_ptr<const SamplerVersion> sampler;
-  std::shared_ptr<const StoredColumn> column;  // of the strata; null if there are none
+  PinnedColumns columns;  // of the dataset, that its plan reads
   // What its batches come from; null while the log is replayed, and for a live epoch.
   std::shared_ptr<const sampling::EpochPlan> plan;
   sampling::PlanTraits live_traits;  // of a live epoch, when it opened
@@ -47,10 +51,12 @@ uint64_t NumSteps(uint64_t num_positions, const v1::Run& run);
 // Positions that must be acknowledged before the epoch's feedback is complete.
 uint64_t NumPositionsToReport(uint64_t num_positions, const v1::Run& run);
 
-// Returns what a plan of the run is built from, but for the scores. Builds the strata if need be.
-absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run, uint64_t epoch,
+// Returns what a plan of the run is built from, but for the scores: `opened` holds the epoch's
+// number and its first step. Builds the strata if need be. The result reads `columns`.
+absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
+                                                  const log::v1::EpochOpened& opened,
                                                   const SamplerVersion& sampler,
-                                                  const StoredColumn* column);
+                                                  const PinnedColumns& columns);
 
 }  // namespace subset
 

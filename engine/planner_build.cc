@@ -1,6 +1,7 @@
 // Planner's building: from the run's state at one moment to a logged epoch.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,22 +25,21 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
   if (sampler == nullptr || dataset == nullptr) return NotFound("run", settings.name());
   SUBSET_RETURN_IF_ERROR(memory_->Check(absl::StrCat("epoch ", epoch, " of run ", settings.name()),
                                         PlanBytes(sampler->spec, run.num_samples())));
-  std::shared_ptr<const StoredColumn> column;
-  if (!sampler->spec.proportion.column.empty()) {
-    const auto it = dataset->columns.find(sampler->spec.proportion.column);
-    if (it == dataset->columns.end()) {
-      return NotFound("column", sampler->spec.proportion.column);
-    }
-    column = it->second;
-  }
-  SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
-                          MakePlanInput(settings, epoch, *sampler, column.get()));
-  const std::string& score = sampler->spec.preference.score;
-  const absl::Duration start = clock_->Monotonic();
-  const RunSnapshot snapshot = sampler->live() ? run.SnapshotAndNote(score) : run.Snapshot(score);
-  if (sampler->spec.score_driven()) input.columns.scores[score] = snapshot.scores.view();
-
+  SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns,
+                          dataset->Pin(sampler->spec.DatasetColumns()));
   Built built;
+  built.opened.set_run_uid(settings.uid());
+  built.opened.set_epoch(epoch);
+  built.opened.set_first_step(run.Progress().next_step);
+  SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
+                          MakePlanInput(settings, built.opened, *sampler, columns));
+  const absl::Duration start = clock_->Monotonic();
+  const std::set<std::string> scores = sampler->spec.ScoreColumns();
+  const RunSnapshot snapshot = sampler->live()
+                                   ? run.SnapshotAndNote(scores, sampler->spec.preference.score)
+                                   : run.Snapshot(scores);
+  input.columns.scores = snapshot.views();
+
   sampling::PlanTraits traits;
   if (sampler->live()) {
     auto draw = sampling::ScoreDraw::Build(input);
@@ -57,8 +57,6 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
   }
   if (observer_ != nullptr) observer_->OnPlanBuilt(clock_->Monotonic() - start);
 
-  built.opened.set_run_uid(settings.uid());
-  built.opened.set_epoch(epoch);
   built.opened.set_sampler_version(sampler->proto.version());
   built.opened.set_num_samples(settings.num_samples());
   built.opened.set_columns_version(dataset->proto.columns_version());

@@ -52,9 +52,9 @@ Wanted ColumnsOf(const Catalog& catalog) {
   }
   for (const auto& run : catalog.Runs()) {
     for (const auto& epoch : run->MutableEpochs()) {
-      if (epoch->column == nullptr) continue;
-      wanted[{epoch->column->import_uid(), epoch->column->column().name()}] =
-          std::const_pointer_cast<StoredColumn>(epoch->column);
+      for (const auto& [name, column] : epoch->columns) {
+        wanted[{column->import_uid(), name}] = std::const_pointer_cast<StoredColumn>(column);
+      }
     }
   }
   return wanted;

@@ -16,7 +16,7 @@ namespace {
 absl::Status LoadPlan(const Run& run, const std::map<Uid, std::string>& stored, Epoch* epoch) {
   SUBSET_ASSIGN_OR_RETURN(
       const sampling::PlanInput input,
-      MakePlanInput(run.settings(), epoch->number(), *epoch->sampler, epoch->column.get()));
+      MakePlanInput(run.settings(), epoch->opened, *epoch->sampler, epoch->columns));
   const Uid plan_uid = epoch->opened.plan_uid();
   if (plan_uid == 0) {
     SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::BuildPlan(input));
@@ -34,19 +34,17 @@ absl::Status LoadPlan(const Run& run, const std::map<Uid, std::string>& stored, 
 }
 
 // The newest epoch of each definition gets a fresh index; older ones of the same draw from it too.
+using Definition = std::pair<uint64_t, PinnedColumns>;  // sampler version, columns
 absl::Status LoadLiveDraw(Run* run, Epoch* epoch,
-                          std::map<std::pair<uint64_t, const StoredColumn*>,
-                                   std::shared_ptr<sampling::ScoreDraw>>* draws) {
-  const std::pair<uint64_t, const StoredColumn*> definition{epoch->opened.sampler_version(),
-                                                            epoch->column.get()};
-  std::shared_ptr<sampling::ScoreDraw>& draw = (*draws)[definition];
+                          std::map<Definition, std::shared_ptr<sampling::ScoreDraw>>* draws) {
+  std::shared_ptr<sampling::ScoreDraw>& draw =
+      (*draws)[{epoch->opened.sampler_version(), epoch->columns}];
   if (draw == nullptr) {
     SUBSET_ASSIGN_OR_RETURN(
         sampling::PlanInput input,
-        MakePlanInput(run->settings(), epoch->number(), *epoch->sampler, epoch->column.get()));
-    const std::string& score = epoch->sampler->spec.preference.score;
-    const RunSnapshot snapshot = run->Snapshot(score);
-    input.columns.scores[score] = snapshot.scores.view();
+        MakePlanInput(run->settings(), epoch->opened, *epoch->sampler, epoch->columns));
+    const RunSnapshot snapshot = run->Snapshot(epoch->sampler->spec.ScoreColumns());
+    input.columns.scores = snapshot.views();
     SUBSET_ASSIGN_OR_RETURN(draw, sampling::ScoreDraw::Build(input));
   }
   epoch->live_traits = draw->traits();
@@ -79,7 +77,7 @@ absl::Status LoadPlans(Store* store, const Catalog& catalog, std::vector<std::st
         return absl::OkStatus();
       }));
   for (const auto& run : catalog.Runs()) {
-    std::map<std::pair<uint64_t, const StoredColumn*>, std::shared_ptr<sampling::ScoreDraw>> draws;
+    std::map<Definition, std::shared_ptr<sampling::ScoreDraw>> draws;
     const std::vector<std::shared_ptr<Epoch>> epochs = run->MutableEpochs();
     for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
       const absl::Status loaded = (*epoch)->live() ? LoadLiveDraw(run.get(), epoch->get(), &draws)

@@ -39,6 +39,8 @@ RunProgress Run::Progress() const {
   progress.any_epoch = true;
   progress.newest_epoch = epochs_.rbegin()->first;
   progress.feedback_complete = NewestComplete();
+  const log::v1::EpochOpened& newest = epochs_.rbegin()->second.epoch->opened;
+  progress.next_step = newest.first_step() + NumSteps(newest.num_positions(), settings_);
   return progress;
 }
 
@@ -106,17 +108,30 @@ uint64_t Run::score_memory_bytes() const {
   return scores_->memory_bytes();
 }
 
-RunSnapshot Run::Snapshot(const std::string& score) const {
-  ReaderLock lock(&mu_);
-  return {scores_->Snapshot(score), records_};
+std::map<std::string, sampling::ScoreView> RunSnapshot::views() const {
+  std::map<std::string, sampling::ScoreView> views;
+  for (const auto& [column, snapshot] : scores) views[column] = snapshot.view();
+  return views;
 }
 
-RunSnapshot Run::SnapshotAndNote(const std::string& score) {
+RunSnapshot Run::TakeSnapshot(const std::set<std::string>& scores) const {
+  RunSnapshot snapshot;
+  for (const std::string& column : scores) snapshot.scores[column] = scores_->Snapshot(column);
+  snapshot.records = records_;
+  return snapshot;
+}
+
+RunSnapshot Run::Snapshot(const std::set<std::string>& scores) const {
+  ReaderLock lock(&mu_);
+  return TakeSnapshot(scores);
+}
+
+RunSnapshot Run::SnapshotAndNote(const std::set<std::string>& scores, const std::string& noted) {
   WriterLock lock(&mu_);
-  noting_ = score;
+  noting_ = noted;
   noted_samples_.clear();
   noted_values_.clear();
-  return {scores_->Snapshot(score), records_};
+  return TakeSnapshot(scores);
 }
 
 void Run::StopNoting() {
@@ -161,7 +176,7 @@ std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(
       for (auto& [number, entry] : epochs_) {
         if (entry.draw != nullptr &&
             entry.epoch->opened.sampler_version() == epoch->opened.sampler_version() &&
-            entry.epoch->column == epoch->column) {
+            entry.epoch->columns == epoch->columns) {
           entry.draw = draw;
         }
       }
@@ -192,8 +207,8 @@ void Run::Save(log::v1::RunState* state) const {
     auto* saved = state->add_epochs();
     *saved->mutable_opened() = entry.epoch->opened;
     saved->set_open_time_micros(entry.epoch->open_time_micros);
-    if (entry.epoch->column != nullptr) {
-      saved->set_column_import_uid(entry.epoch->column->import_uid());
+    for (const auto& [name, column] : entry.epoch->columns) {
+      (*saved->mutable_columns())[name] = column->import_uid();
     }
     for (const auto& [begin, end] : entry.acknowledged.intervals()) {
       saved->add_acknowledged(begin);

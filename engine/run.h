@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,11 @@ struct FeedbackOutcome {
 
 // What a plan is built from, taken in one moment.
 struct RunSnapshot {
-  ScoreSnapshot scores;
+  std::map<std::string, ScoreSnapshot> scores;  // by column
   uint64_t records = 0;
+
+  // Views of the scores, for as long as the snapshot lives.
+  std::map<std::string, sampling::ScoreView> views() const;
 };
 
 // The newest epoch's progress.
@@ -56,6 +60,7 @@ struct RunProgress {
   bool any_epoch = false;
   uint64_t newest_epoch = 0;
   bool feedback_complete = true;
+  uint64_t next_step = 0;  // the first of an epoch that opens now, counted over the run
 };
 
 // Thread-safe. Methods named Fold... change the state; one thread at a time calls them.
@@ -85,10 +90,10 @@ class Run {
   uint64_t scored(const std::string& column) const;
   uint64_t score_memory_bytes() const;
 
-  RunSnapshot Snapshot(const std::string& score) const;
+  RunSnapshot Snapshot(const std::set<std::string>& scores) const;
 
-  // As Snapshot; feedback to `score` is noted from now on, until an epoch opens or StopNoting.
-  RunSnapshot SnapshotAndNote(const std::string& score);
+  // As Snapshot; feedback to `noted` is noted from now on, until an epoch opens or StopNoting.
+  RunSnapshot SnapshotAndNote(const std::set<std::string>& scores, const std::string& noted);
   void StopNoting();
 
   // Draws positions of a live epoch with the scores as they are; `records` names their version.
@@ -133,6 +138,8 @@ class Run {
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NewestComplete() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  RunSnapshot TakeSnapshot(const std::set<std::string>& scores) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   v1::Epoch Describe(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   const v1::Run settings_;

@@ -43,8 +43,7 @@ absl::StatusOr<std::shared_ptr<Run>> LocalEngine::RequireRun(Uid uid) const {
 
 v1::Run LocalEngine::Describe(const Run& run) const {
   const auto sampler = catalog_->FindSampler(run.settings().sampler_uid());
-  const bool driven = sampler != nullptr && sampler->spec.score_driven();
-  return run.Describe(driven ? sampler->spec.preference.score : "loss", incarnation_);
+  return run.Describe(sampler == nullptr ? "loss" : sampler->MainScore(), incarnation_);
 }
 
 void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> done) {
