@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "base/nearest_name.h"
 #include "base/status_macros.h"
 
 namespace subset {
@@ -13,22 +14,6 @@ namespace {
 constexpr uint32_t kDefaultPageSize = 100;
 constexpr uint32_t kMaxPageSize = 1000;
 constexpr size_t kMaxShownName = 128;
-
-// Levenshtein's.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 }  // namespace
 
@@ -48,13 +33,10 @@ absl::Status NotFoundAmong(absl::string_view kind, absl::string_view name,
                            const std::vector<std::string>& known) {
   const std::string shown = absl::CHexEscape(name.substr(0, kMaxShownName));
   if (known.empty()) return NotFound(kind, shown);
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-        return EditDistance(a, shown) < EditDistance(b, shown);
-      });
-  return WithReason(absl::NotFoundError(absl::StrCat(
-                        kind, " \"", shown, "\" does not exist; did you mean \"", *nearest, "\"?")),
-                    "NOT_FOUND");
+  return WithReason(
+      absl::NotFoundError(absl::StrCat(kind, " \"", shown, "\" does not exist; did you mean \"",
+                                       NearestName(shown, known), "\"?")),
+      "NOT_FOUND");
 }
 
 absl::StatusOr<Page> FindPage(const std::vector<std::string>& names, uint32_t page_size,

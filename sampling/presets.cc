@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/error.h"
+#include "base/nearest_name.h"
 #include "base/status_macros.h"
 
 namespace subset::sampling {
@@ -72,34 +73,11 @@ SamplerSpec EqualShares() {
   return spec;
 }
 
-// The number of edits (insert, delete, replace) that make b of a.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// Returns `"NAME" is not a KIND; did you mean "NEAREST"?`, the name cut to a sane length.
 template <typename Known>
-std::string Unknown(absl::string_view kind, absl::string_view name, absl::Span<const Known> known) {
-  const absl::string_view shown = name.substr(0, 64);
-  const Known* nearest = nullptr;
-  for (const Known& candidate : known) {
-    if (nearest == nullptr ||
-        EditDistance(shown, candidate.name) < EditDistance(shown, nearest->name)) {
-      nearest = &candidate;
-    }
-  }
-  return absl::StrCat("\"", shown, "\" is not a ", kind, "; did you mean \"", nearest->name, "\"?");
+std::vector<absl::string_view> NamesOf(absl::Span<const Known> known) {
+  std::vector<absl::string_view> names;
+  for (const Known& entry : known) names.push_back(entry.name);
+  return names;
 }
 
 std::string ParameterField(absl::string_view name) {
@@ -147,14 +125,14 @@ absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
   const auto preset = std::find_if(Presets().begin(), Presets().end(),
                                    [&](const Preset& known) { return name == known.name; });
   if (preset == Presets().end()) {
-    return InvalidField("preset.name", Unknown("preset", name, Presets()));
+    return InvalidField("preset.name", UnknownName("preset", name, NamesOf(Presets())));
   }
   SamplerSpec spec = preset->spec;
   for (const auto& [given, value] : parameters) {
     const auto known = [&given = given](const PresetParameter& p) { return given == p.name; };
     if (std::none_of(preset->parameters.begin(), preset->parameters.end(), known)) {
-      return InvalidField(ParameterField(given),
-                          Unknown(absl::StrCat("parameter of ", name), given, preset->parameters));
+      return InvalidField(ParameterField(given), UnknownName(absl::StrCat("parameter of ", name),
+                                                             given, NamesOf(preset->parameters)));
     }
   }
   for (const PresetParameter& parameter : preset->parameters) {

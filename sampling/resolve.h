@@ -18,6 +18,13 @@ absl::Status ResolveDraw(SamplerSpec* spec);
 absl::Status ResolveGuard(SamplerSpec* spec);
 absl::Status ResolveWeight(SamplerSpec* spec);
 
+// Gives each number that follows a schedule the schedule's first value.
+void SetScheduledNumbers(SamplerSpec* spec);
+
+// Runs `check`, which may not move what its spec holds in memory, with the numbers as they are at
+// each point of each schedule; numbers of the other unit (epochs, steps) stand at its start.
+absl::Status CheckAlongSchedules(const SamplerSpec& spec, absl::Status (*check)(SamplerSpec*));
+
 // Returns kInvalidArgument `field value is outside range` unless `inside`, which is written so that
 // NaN fails it.
 absl::Status CheckRange(absl::string_view field, double value, bool inside,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "sampling/resolve.h"
+#include "sampling/spec_numbers.h"
 
 namespace subset::sampling {
 namespace {
@@ -30,18 +31,25 @@ double Product(double fraction, uint64_t n, bool* whole) {
   return *whole ? nearest : product;
 }
 
+absl::Status ResolveChoices(SamplerSpec* spec) {
+  SUBSET_RETURN_IF_ERROR(ResolveEligible(spec));
+  SUBSET_RETURN_IF_ERROR(ResolveProportion(spec));
+  SUBSET_RETURN_IF_ERROR(ResolvePreference(spec));
+  SUBSET_RETURN_IF_ERROR(ResolveDraw(spec));
+  SUBSET_RETURN_IF_ERROR(ResolveGuard(spec));
+  SUBSET_RETURN_IF_ERROR(ResolveWeight(spec));
+  return ResolveSnapshot(spec);
+}
+
 }  // namespace
 
 absl::Status ResolveSpec(SamplerSpec* spec) {
-  if (!spec->schedules.empty()) return InvalidField("schedules", "is not known to this version");
+  SUBSET_RETURN_IF_ERROR(CheckSchedules(*spec));
   SamplerSpec resolved = *spec;
-  SUBSET_RETURN_IF_ERROR(ResolveEligible(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolveProportion(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolvePreference(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolveDraw(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolveGuard(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolveWeight(&resolved));
-  SUBSET_RETURN_IF_ERROR(ResolveSnapshot(&resolved));
+  SetScheduledNumbers(&resolved);
+  SUBSET_RETURN_IF_ERROR(ResolveChoices(&resolved));
+  SUBSET_RETURN_IF_ERROR(CheckNumbers(resolved));
+  SUBSET_RETURN_IF_ERROR(CheckAlongSchedules(resolved, ResolveChoices));
   *spec = std::move(resolved);
   return absl::OkStatus();
 }
@@ -68,8 +76,6 @@ std::set<std::string> SamplerSpec::DatasetColumns() const {
   names.erase("");
   return names;
 }
-
-SamplerSpec SpecAt(const SamplerSpec& spec, uint64_t, uint64_t) { return spec; }
 
 uint64_t FloorFraction(double fraction, uint64_t n) {
   bool whole;
