@@ -19,7 +19,7 @@
 namespace subset::sampling {
 namespace {
 
-constexpr size_t kGroup = 1024;         // positions drawn together
+constexpr size_t kGroup = 256;          // positions drawn together
 constexpr uint32_t kForm = 0x53443031;  // of Serialize
 constexpr uint64_t kStratumStream = 1;  // sub-streams of Purpose::kDraw: 0 is the member
 constexpr double kTwo64 = 18446744073709551616.0;
@@ -57,16 +57,16 @@ class IndexedScoreDraw final : public ScoreDraw {
     PhiloxKey stratum;
   };
 
-  // What a group of draws gives before probabilities are computed.
+  // What a group of draws gives beside its slots, before probabilities are computed.
   struct Group {
-    uint32_t slots[kGroup];
     uint32_t values[kGroup];  // v_i
     uint32_t strata[kGroup];  // where there are several
   };
 
   void Refresh();
   template <bool kOneStratum>
-  void DrawMembers(const Keys& keys, uint64_t position, size_t count, Group* group) const;
+  void DrawMembers(const Keys& keys, uint64_t position, absl::Span<uint32_t> slots,
+                   Group* group) const;
   template <bool kOneStratum>
   void Weigh(const Group& group, absl::Span<double> probabilities, absl::Span<float> weights) const;
   template <bool kOneStratum>
@@ -210,11 +210,12 @@ PlanTraits IndexedScoreDraw::traits() const {
   return traits;
 }
 
-// Chooses stratum, floor or preference, and member for `count` positions. The index is walked once
-// for all of them, so that its cache misses overlap.
+// Chooses stratum, floor or preference, and member for each position. The index is walked once for
+// all of them, so that its cache misses overlap.
 template <bool kOneStratum>
-void IndexedScoreDraw::DrawMembers(const Keys& keys, uint64_t position, size_t count,
+void IndexedScoreDraw::DrawMembers(const Keys& keys, uint64_t position, absl::Span<uint32_t> slots,
                                    Group* group) const {
+  const size_t count = slots.size();
   PhiloxBlock member_blocks[kGroup];
   PhiloxBlock stratum_blocks[kOneStratum ? 1 : kGroup];
   PhiloxFill(keys.member, position, 0, absl::MakeSpan(member_blocks, count));
@@ -223,6 +224,7 @@ void IndexedScoreDraw::DrawMembers(const Keys& keys, uint64_t position, size_t c
   }
   const Leaf* leaves = index_.has_value() ? index_->weights().leaves().data() : nullptr;
 
+  const Stratum only = stratum_[0];  // a copy: no store below can change it
   uint64_t targets[kGroup];
   uint32_t preferred[kGroup];  // which of the group have a target
   uint32_t floored[kGroup];    // and which do not
@@ -235,7 +237,7 @@ void IndexedScoreDraw::DrawMembers(const Keys& keys, uint64_t position, size_t c
           UniformIntFromBlock(stratum_blocks[j], keys.stratum, position + j, shares_.total()));
       group->strata[j] = g;
     }
-    const Stratum& stratum = stratum_[g];
+    const Stratum& stratum = kOneStratum ? only : stratum_[g];
     const bool prefer =
         (BlockHigh(member_blocks[j]) >= floor_threshold_) & (stratum.preferred_total > 0);
     const uint64_t range = prefer ? stratum.preferred_total : stratum.count;
@@ -243,26 +245,31 @@ void IndexedScoreDraw::DrawMembers(const Keys& keys, uint64_t position, size_t c
     targets[num_preferred] = stratum.base + pick;
     preferred[num_preferred] = static_cast<uint32_t>(j);
     num_preferred += prefer;
-    group->slots[j] = static_cast<uint32_t>(stratum.first + pick);
+    slots[j] = static_cast<uint32_t>(stratum.first + pick);
     floored[num_floored] = static_cast<uint32_t>(j);
     num_floored += !prefer;
-    if (!prefer && leaves != nullptr) __builtin_prefetch(leaves + group->slots[j]);
+    if (!prefer && leaves != nullptr) __builtin_prefetch(leaves + slots[j]);
   }
 
+  if (num_floored == 0) {  // nothing to put apart
+    index_->weights().Find(absl::MakeConstSpan(targets, count), slots,
+                           absl::MakeSpan(group->values, count));
+    return;
+  }
   if (num_preferred > 0) {
-    uint32_t slots[kGroup];
+    uint32_t found[kGroup];
     uint32_t values[kGroup];
     index_->weights().Find(absl::MakeConstSpan(targets, num_preferred),
-                           absl::MakeSpan(slots, num_preferred),
+                           absl::MakeSpan(found, num_preferred),
                            absl::MakeSpan(values, num_preferred));
     for (size_t k = 0; k < num_preferred; ++k) {
-      group->slots[preferred[k]] = slots[k];
+      slots[preferred[k]] = found[k];
       group->values[preferred[k]] = values[k];
     }
   }
   for (size_t k = 0; k < num_floored; ++k) {
     const uint32_t j = floored[k];
-    group->values[j] = leaves == nullptr ? 0 : LeafWeight(leaves[group->slots[j]]);
+    group->values[j] = leaves == nullptr ? 0 : LeafWeight(leaves[slots[j]]);
   }
 }
 
@@ -288,9 +295,10 @@ void IndexedScoreDraw::Weigh(const Group& group, absl::Span<double> probabilitie
     return;
   }
   const double target = stratum_[0].target;
+  float* const w = weights.data();
   for (size_t j = 0; j < count; ++j) {
     const double r = kOneStratum ? target : stratum_[group.strata[j]].target;
-    weights[j] = static_cast<float>(r / q[j]);
+    w[j] = static_cast<float>(r / q[j]);
   }
   if (weight_.beta == 1) return;
   for (size_t j = 0; j < count; ++j) {
@@ -304,9 +312,9 @@ void IndexedScoreDraw::DrawGroup(const Keys& keys, uint64_t position, absl::Span
                                  absl::Span<double> probabilities,
                                  absl::Span<float> weights) const {
   Group group;
-  DrawMembers<kOneStratum>(keys, position, indices.size(), &group);
-  for (size_t j = 0; j < indices.size(); ++j) {
-    indices[j] = kOneStratum ? group.slots[j] : strata_->members[group.slots[j]];
+  DrawMembers<kOneStratum>(keys, position, indices, &group);
+  if (!kOneStratum) {
+    for (uint32_t& index : indices) index = strata_->members[index];
   }
   if (!probabilities.empty() || !weights.empty()) Weigh<kOneStratum>(group, probabilities, weights);
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -130,7 +131,8 @@ std::vector<Row> Measure(const Workload& workload, int rounds) {
     const std::vector<float> scores = MakeScores(workload.num_samples);
     const auto draw = MakeScoreDraw(scores);
     ReverbLike peer(scores);
-    const std::vector<char> memory(draw->memory_bytes(), 1);
+    sampling::HugeArray<char> memory(draw->memory_bytes());
+    std::memset(memory.data(), 1, memory.size());  // pages that are there
     const Contender lines = LineReads(memory, workload);
     add(Compare("draw", workload, rounds, DrawOurs(*draw, workload),
                 {{"line_reads", lines}, {"reverb_like", DrawPeer(peer, workload)}}));

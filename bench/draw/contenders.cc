@@ -12,6 +12,7 @@
 namespace subset::bench {
 namespace {
 
+using sampling::HugeArray;
 using sampling::Permutation;
 using sampling::Philox;
 using sampling::PhiloxBlock;
@@ -19,7 +20,7 @@ using sampling::PhiloxFill;
 using sampling::ScoreDraw;
 
 constexpr size_t kLine = 64;
-constexpr size_t kAhead = 24;
+constexpr size_t kAhead = 64;
 
 // Numbers no two batches or purposes share.
 std::vector<uint64_t> RandomBelow(uint64_t n, uint32_t purpose, uint64_t batch, size_t count) {
@@ -136,7 +137,7 @@ Contender UpdatePeer(ReverbLike* peer, const std::vector<float>& scores, const W
           }};
 }
 
-Contender LineReads(const std::vector<char>& memory, const Workload& workload) {
+Contender LineReads(const HugeArray<char>& memory, const Workload& workload) {
   const auto lines = std::make_shared<std::vector<uint64_t>>();
   return {[lines, &memory, workload](uint64_t batch) {
             *lines = RandomBelow(memory.size() / kLine, 3, batch, workload.batch_size);
@@ -145,7 +146,7 @@ Contender LineReads(const std::vector<char>& memory, const Workload& workload) {
             uint64_t sum = 0;
             for (size_t i = 0; i < lines->size(); ++i) {
               if (i + kAhead < lines->size()) {
-                __builtin_prefetch(&memory[(*lines)[i + kAhead] * kLine]);
+                __builtin_prefetch(&memory[(*lines)[i + kAhead] * kLine], 0, 2);  // into L2
               }
               uint64_t word;
               std::memcpy(&word, &memory[(*lines)[i] * kLine], sizeof(word));

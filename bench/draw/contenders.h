@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/draw/reverb_like.h"
+#include "sampling/huge_array.h"
 #include "sampling/score_draw.h"
 
 namespace subset::bench {
@@ -42,7 +43,7 @@ Contender UpdatePeer(ReverbLike* peer, const std::vector<float>& scores, const W
 
 // Reads one random cache line, prefetched, for each of a batch: no structure of `memory`'s size can
 // do with less.
-Contender LineReads(const std::vector<char>& memory, const Workload& workload);
+Contender LineReads(const sampling::HugeArray<char>& memory, const Workload& workload);
 
 // Consecutive positions of a keyed permutation, and of a shuffle that lies in memory.
 Contender OrderOurs(const Workload& workload);

@@ -76,7 +76,7 @@ TEST_P(WeightIndexTest, AgreesWithALinearScanThroughRandomChanges) {
     for (int round = 0; round < 30; ++round) {
       ASSERT_EQ(index.total(), oracle.total());
       if (index.total() > 0) {
-        std::vector<uint64_t> targets(1 + random(70));
+        std::vector<uint64_t> targets(1 + random(600));  // up to three groups of a walk
         for (uint64_t& target : targets) target = random(index.total());
         targets[0] = 0;
         targets.back() = index.total() - 1;
