@@ -4,8 +4,9 @@
 //   bench_draw [--n N ...] [--batch B] [--rounds R] [--json FILE]
 //   bench_draw --serve --n N [--batch B]     for numpy_choice.py
 //
-// Rounds are interleaved; figures are medians over the rounds in nanoseconds a sample, and a ratio
-// is the median of the rounds' ratios.
+// Rounds are interleaved, and long enough that what the others left in the caches does not count;
+// figures are medians over the rounds in nanoseconds a sample, and a ratio is the median of the
+// rounds' ratios.
 
 #include <time.h>
 
@@ -32,7 +33,9 @@
 namespace subset::bench {
 namespace {
 
-constexpr uint64_t kBatchesPerRound = 12;
+// What a round takes at least.
+constexpr double kRoundSeconds = 0.04;
+constexpr uint64_t kRoundBatches = 12;
 
 // CPU time of this thread: everything here is one thread that never waits, and a neighbour's turn
 // on the core is not part of it.
@@ -50,13 +53,15 @@ double Median(std::vector<double> values) {
 // Returns nanoseconds a sample.
 double TimeRound(const Contender& contender, const Workload& workload, uint64_t round) {
   double seconds = 0;
-  for (uint64_t batch = round * kBatchesPerRound; batch < (round + 1) * kBatchesPerRound; ++batch) {
+  uint64_t batches = 0;
+  for (; batches < kRoundBatches || seconds < kRoundSeconds; ++batches) {
+    const uint64_t batch = round << 20 | batches;  // no two rounds share one
     contender.prepare(batch);
     const double start = Seconds();
     contender.run(batch);
     seconds += Seconds() - start;
   }
-  return seconds * 1e9 / static_cast<double>(kBatchesPerRound * workload.batch_size);
+  return seconds * 1e9 / static_cast<double>(batches * workload.batch_size);
 }
 
 // One line of the table: ours against others, by name.
@@ -174,7 +179,7 @@ int Run(int argc, char** argv) {
   std::string json;
   app.add_option("--n", sizes, "Numbers of samples")->check(CLI::Range(10000u, 4000000000u));
   app.add_option("--batch", workload.batch_size, "Batch size")->check(CLI::Range(1, 10000));
-  app.add_option("--rounds", rounds, "Rounds of 12 batches")->check(CLI::Range(5, 1000));
+  app.add_option("--rounds", rounds, "Rounds of at least 40 ms each")->check(CLI::Range(5, 1000));
   app.add_option("--json", json, "Write the rows to this file");
   app.add_flag("--serve", serve, "Time a round of draws for each line on stdin");
   CLI11_PARSE(app, argc, argv);
