@@ -13,9 +13,13 @@ namespace {
 absl::Status NoRun(Uid uid) { return NotFound("run", absl::StrCat(uid)); }
 
 // What makes a run another one, as text: both sides are shown where they differ.
-std::string Settings(Uid sampler, uint64_t seed, uint32_t global_batch_size, bool drop_last) {
-  return absl::StrCat("sampler_uid ", sampler, ", seed ", seed, ", global_batch_size ",
-                      global_batch_size, ", drop_last ", drop_last ? "true" : "false");
+std::string Settings(Uid sampler, uint64_t seed, uint32_t global_batch_size, bool drop_last,
+                     const google::protobuf::Map<std::string, double>& score_ema) {
+  std::string text = absl::StrCat("sampler_uid ", sampler, ", seed ", seed, ", global_batch_size ",
+                                  global_batch_size, ", drop_last ", drop_last ? "true" : "false");
+  const std::map<std::string, double> ema(score_ema.begin(), score_ema.end());
+  for (const auto& [column, rate] : ema) absl::StrAppend(&text, ", score_ema[", column, "] ", rate);
+  return text;
 }
 
 }  // namespace
@@ -33,10 +37,11 @@ Outcome Catalog::CreateRun(const Record& record) {
   if (name != run_names_.end()) {
     outcome.run = runs_.at(name->second);
     const v1::Run& has = outcome.run->settings();
-    const std::string existing =
-        Settings(has.sampler_uid(), has.seed(), has.global_batch_size(), has.drop_last());
-    const std::string wanted = Settings(created.sampler_uid(), created.seed(),
-                                        created.global_batch_size(), created.drop_last());
+    const std::string existing = Settings(has.sampler_uid(), has.seed(), has.global_batch_size(),
+                                          has.drop_last(), has.score_ema());
+    const std::string wanted =
+        Settings(created.sampler_uid(), created.seed(), created.global_batch_size(),
+                 created.drop_last(), created.score_ema());
     if (existing != wanted) {
       outcome.run = nullptr;
       outcome.status = WithReason(
@@ -57,6 +62,7 @@ Outcome Catalog::CreateRun(const Record& record) {
   settings.set_seed(created.seed());
   settings.set_global_batch_size(created.global_batch_size());
   settings.set_drop_last(created.drop_last());
+  *settings.mutable_score_ema() = created.score_ema();
   const int64_t timeout = created.feedback_timeout_micros();
   settings.mutable_feedback_timeout()->set_seconds(timeout / 1000000);
   settings.mutable_feedback_timeout()->set_nanos(static_cast<int32_t>(timeout % 1000000) * 1000);

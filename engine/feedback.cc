@@ -5,10 +5,12 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/types.h"
+#include "sampling/spec.h"
 
 #define XXH_INLINE_ALL
 #include "xxhash.h"
@@ -54,6 +56,15 @@ absl::Status ValidateIndices(const v1::Feedback& feedback, const std::string& pa
 absl::Status ValidateColumn(const v1::FloatColumn& column, const std::string& path, uint64_t items,
                             bool non_negative) {
   SUBSET_RETURN_IF_ERROR(ValidateName(absl::StrCat(path, ".name"), column.name()));
+  if (column.name() == kForgettingColumn) {
+    return InvalidField(absl::StrCat(path, ".name"),
+                        "\"forgetting\" is kept by the server; report \"correct\", 0 or 1");
+  }
+  if (absl::EndsWith(column.name(), sampling::StepColumn(""))) {
+    return InvalidField(absl::StrCat(path, ".name"),
+                        absl::StrCat("\"", column.name(),
+                                     "\" is kept by the server: the step of the last report"));
+  }
   const std::string& values = column.values();
   if (values.size() != items * sizeof(float)) {
     return InvalidField(absl::StrCat(path, ".values"),
@@ -62,6 +73,11 @@ absl::Status ValidateColumn(const v1::FloatColumn& column, const std::string& pa
   }
   for (uint64_t i = 0; i < items; ++i) {
     const float value = ValueAt<float>(values, i);
+    if (column.name() == kCorrectColumn && value != 0 && value != 1) {
+      return InvalidField(
+          absl::StrCat(path, ".values"),
+          absl::StrCat("[", i, "] of column \"correct\" is ", value, ", neither 0 nor 1"));
+    }
     if (std::isfinite(value) && (value >= 0 || !non_negative)) continue;
     return InvalidField(absl::StrCat(path, ".values"),
                         absl::StrCat("[", i, "] of column \"", column.name(), "\" is ", value,

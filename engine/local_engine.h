@@ -16,6 +16,7 @@
 #include "engine/memory_limit.h"
 #include "engine/planner.h"
 #include "engine/recovery.h"
+#include "engine/spec_check.h"
 #include "engine/writer.h"
 
 namespace subset {
@@ -75,9 +76,16 @@ class LocalEngine : public Engine {
   }
   log::v1::Record NewRecord() const;
 
-  // Returns the record of a sampler, checked against its dataset; v1::Create- or UpdateSampler.
+  // What a call defines a sampler as.
+  struct Definition {
+    DefinedBy by = DefinedBy::kSpec;
+    std::string preset;  // empty: none
+    sampling::SamplerSpec spec;
+    std::shared_ptr<const Dataset> dataset;
+  };
+  // Reads a v1::Create- or UpdateSampler and checks its columns; CheckValues is left.
   template <typename Request>
-  absl::StatusOr<log::v1::Record> SamplerRecord(const Request& request, bool update);
+  absl::StatusOr<Definition> DefinitionOf(const Request& request) const;
   template <typename Request>
   void SetSampler(const Request& request, bool update, Done<v1::Sampler> done);
   absl::StatusOr<std::shared_ptr<const Dataset>> RequireDataset(const std::string& name) const;

@@ -41,6 +41,9 @@ class Planner {
   void Request(std::shared_ptr<Run> run, uint64_t epoch, bool now, Engine::Cancelled cancelled,
                Done done);
 
+  // Runs a task on the planner's thread: what takes O(N) must hold up no other. Not after Stop.
+  void Post(absl::AnyInvocable<void()> task);
+
   // Looks again at what waits on the run: its feedback became complete, or it was deleted.
   void Poke(Uid run);
 
@@ -72,7 +75,6 @@ class Planner {
   // An epoch's plan, built.
   struct Built;
 
-  void Post(absl::AnyInvocable<void()> task);
   void Loop();
 
   // On the planner's thread:

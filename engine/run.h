@@ -87,6 +87,8 @@ class Run {
   v1::Epoch DescribeEpoch(const Epoch& epoch) const;
   bool HasScoreColumn(const std::string& column) const;
   size_t num_score_columns() const;
+  // The columns that a report of this one changes: it, and those kept from it.
+  std::vector<std::string> ChangedBy(const std::string& reported) const;
   uint64_t scored(const std::string& column) const;
   uint64_t score_memory_bytes() const;
 
@@ -137,6 +139,16 @@ class Run {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ApplyColumn(uint64_t sequence, const std::string& column,
+                   const std::vector<uint32_t>& samples, std::vector<float> values,
+                   ScoreTable::Fold fold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<std::string> Changes(const std::string& reported) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Whether a kept epoch's sampler reads how old this column's values are.
+  bool TracksSteps(const std::string& column) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The steps, counted over the run, that the values of an entry were computed at.
+  std::vector<float> StepsOf(const v1::Feedback& feedback, size_t items) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool NewestComplete() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   RunSnapshot TakeSnapshot(const std::set<std::string>& scores) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);

@@ -27,6 +27,20 @@ absl::StatusOr<int64_t> TimeoutMicros(const v1::CreateRunRequest& request) {
                                                        " ns is outside [0 s, 24 h]"));
 }
 
+absl::Status CheckScoreEma(const v1::CreateRunRequest& request) {
+  if (request.score_ema_size() > static_cast<int>(kMaxScoreColumns)) {
+    return InvalidField("score_ema", absl::StrCat("has ", request.score_ema_size(),
+                                                  " columns; at most ", kMaxScoreColumns));
+  }
+  for (const auto& [column, rate] : request.score_ema()) {
+    const std::string field = absl::StrCat("score_ema[", column, "]");
+    SUBSET_RETURN_IF_ERROR(ValidateName(field, column));
+    if (rate > 0 && rate <= 1) continue;
+    return InvalidField(field, absl::StrCat(rate, " is outside (0, 1]"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Run>> LocalEngine::RequireRun(const std::string& name) const {
@@ -56,6 +70,8 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   }
   const auto timeout = TimeoutMicros(request);
   if (!timeout.ok()) return done(timeout.status());
+  const absl::Status smoothed = CheckScoreEma(request);
+  if (!smoothed.ok()) return done(smoothed);
   const auto parts = SplitSamplerName("sampler", request.sampler());
   if (!parts.ok()) return done(parts.status());
   const auto sampler = RequireSampler(request.sampler());
@@ -77,6 +93,7 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   created->set_global_batch_size(request.global_batch_size());
   created->set_drop_last(request.drop_last());
   created->set_feedback_timeout_micros(*timeout);
+  *created->mutable_score_ema() = request.score_ema();
   Submit(std::move(record), [this, done = std::move(done)](Outcome outcome) mutable {
     if (!outcome.status.ok()) return done(outcome.status);
     done(Describe(*outcome.run));
@@ -189,7 +206,9 @@ absl::Status LocalEngine::CheckNewColumns(const Run& run,
   std::set<std::string> fresh;
   for (const v1::Feedback& feedback : request.feedback()) {
     for (const v1::FloatColumn& column : feedback.values()) {
-      if (!run.HasScoreColumn(column.name())) fresh.insert(column.name());
+      for (const std::string& changed : run.ChangedBy(column.name())) {
+        if (!run.HasScoreColumn(changed)) fresh.insert(changed);
+      }
     }
   }
   if (fresh.empty()) return absl::OkStatus();

@@ -1,7 +1,6 @@
 // Run's fold of feedback: decides about the whole message first, then changes anything.
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 #include <utility>
@@ -9,19 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "engine/feedback.h"
 #include "engine/run.h"
 
 namespace subset {
 namespace {
 
 constexpr size_t kIndexBytes = sizeof(uint32_t);  // records hold u32 indices
-
-template <typename T>
-std::vector<T> Values(const std::string& bytes) {
-  std::vector<T> values(bytes.size() / sizeof(T));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
-  return values;
-}
 
 absl::Status SequenceExpired(absl::string_view message) {
   return WithReason(absl::FailedPreconditionError(message), "SEQ_EXPIRED");
@@ -37,7 +30,9 @@ absl::StatusOr<std::vector<Run::Part>> Run::Decide(const log::v1::FeedbackReport
     const v1::Feedback& feedback = record.feedback(i);
     const uint64_t items = feedback.indices().size() / kIndexBytes;
     for (const v1::FloatColumn& column : feedback.values()) {
-      if (!scores_->Has(column.name())) new_columns.insert(column.name());
+      for (const std::string& changed : Changes(column.name())) {
+        if (!scores_->Has(changed)) new_columns.insert(changed);
+      }
     }
     if (!feedback.has_position()) {
       parts.push_back(Part::kApply);
@@ -86,41 +81,19 @@ absl::StatusOr<std::vector<Run::Part>> Run::Decide(const log::v1::FeedbackReport
   return parts;
 }
 
-void Run::ApplyValues(uint64_t sequence, const v1::Feedback& feedback) {
-  const std::vector<uint32_t> samples = Values<uint32_t>(feedback.indices());
-  for (const v1::FloatColumn& column : feedback.values()) {
-    std::vector<float> values = Values<float>(column.values());
-    for (float& value : values) value += 0.0f;  // -0 becomes 0
-    scores_->Apply(sequence, column.name(), samples, values);
-    const bool noted = column.name() == noting_;
-    std::set<sampling::ScoreDraw*> draws;
-    for (const auto& [number, entry] : epochs_) {
-      if (entry.draw != nullptr && entry.epoch->sampler->spec.preference.score == column.name()) {
-        draws.insert(entry.draw.get());
-      }
-    }
-    if (!noted && draws.empty()) continue;
-    // A column may hold negative values from before a sampler preferred it.
-    for (float& value : values) value = std::max(value, 0.0f);
-    for (sampling::ScoreDraw* draw : draws) draw->Update(samples, values);
-    if (noted) {
-      noted_samples_.insert(noted_samples_.end(), samples.begin(), samples.end());
-      noted_values_.insert(noted_values_.end(), values.begin(), values.end());
-    }
-  }
-}
-
 std::vector<FreshChunk> Run::Prepare(const log::v1::FeedbackReported& record) const {
   std::vector<FreshChunk> fresh;
   ReaderLock lock(&mu_);
   if (sessions_.count(record.session_id()) == 0) return fresh;
   std::set<std::string> prepared;
   for (const v1::Feedback& feedback : record.feedback()) {
-    const std::vector<uint32_t> samples = Values<uint32_t>(feedback.indices());
+    const std::vector<uint32_t> samples = DecodeValues<uint32_t>(feedback.indices());
     for (const v1::FloatColumn& column : feedback.values()) {
       // One entry a message is the rule; the chunks of others are copied when they are written.
-      if (!scores_->Has(column.name()) || !prepared.insert(column.name()).second) continue;
-      scores_->Prepare(column.name(), samples, &fresh);
+      for (const std::string& changed : Changes(column.name())) {
+        if (!scores_->Has(changed) || !prepared.insert(changed).second) continue;
+        scores_->Prepare(changed, samples, &fresh);
+      }
     }
   }
   return fresh;

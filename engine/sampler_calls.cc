@@ -7,38 +7,10 @@
 #include "base/status_macros.h"
 #include "engine/local_engine.h"
 #include "engine/names.h"
+#include "engine/spec_check.h"
 #include "engine/spec_proto.h"
-#include "sampling/strata.h"
 
 namespace subset {
-namespace {
-
-// Checks that the column can be strata.
-absl::Status CheckStrata(const Dataset& dataset, const std::string& field,
-                         const std::string& name) {
-  const auto it = dataset.columns.find(name);
-  if (it == dataset.columns.end()) {
-    std::vector<std::string> known;
-    for (const auto& [column, stored] : dataset.columns) known.push_back(column);
-    return WithField(
-        NotFoundAmong(absl::StrCat("column of dataset \"", dataset.name(), "\""), name, known),
-        field);
-  }
-  const v1::Column& column = it->second->column();
-  if (!IsIntegerColumn(column.type())) {
-    return InvalidField(
-        field, absl::StrCat("\"", name, "\" is of type ", v1::ColumnType_Name(column.type()),
-                            "; strata need an integer type"));
-  }
-  if (column.distinct_values() > sampling::kMaxStrata) {
-    return InvalidField(field, absl::StrCat("\"", name, "\" has more than ", sampling::kMaxStrata,
-                                            " distinct values: too many for strata"));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<const SamplerVersion>> LocalEngine::RequireSampler(
     const std::string& name) const {
   if (auto sampler = catalog_->FindSampler(name)) return sampler;
@@ -48,41 +20,49 @@ absl::StatusOr<std::shared_ptr<const SamplerVersion>> LocalEngine::RequireSample
 }
 
 template <typename Request>
-absl::StatusOr<log::v1::Record> LocalEngine::SamplerRecord(const Request& request, bool update) {
-  SUBSET_ASSIGN_OR_RETURN(const auto parts, SplitSamplerName("name", request.name()));
-  SUBSET_ASSIGN_OR_RETURN(const auto dataset, RequireDataset(parts.first));
-  if (update) SUBSET_RETURN_IF_ERROR(RequireSampler(request.name()).status());
-  sampling::SamplerSpec spec;
-  std::string column_field;
+absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request& request) const {
+  Definition definition;
   if (request.has_spec()) {
-    column_field = "spec.proportion.column";
-    SUBSET_ASSIGN_OR_RETURN(spec, SpecFromProto(request.spec()));
+    SUBSET_ASSIGN_OR_RETURN(definition.spec, SpecFromProto(request.spec()));
   } else if (request.has_preset()) {
-    column_field = "preset.column";
-    SUBSET_ASSIGN_OR_RETURN(spec, SpecFromPreset(request.preset()));
+    definition.by = DefinedBy::kPreset;
+    definition.preset = request.preset().name();
+    SUBSET_ASSIGN_OR_RETURN(definition.spec, SpecFromPreset(request.preset()));
   } else {
     return InvalidField("definition", "is not set: either spec or preset");
   }
-  if (!spec.proportion.column.empty()) {
-    SUBSET_RETURN_IF_ERROR(CheckStrata(*dataset, column_field, spec.proportion.column));
-  }
-  log::v1::Record record = NewRecord();
-  auto* committed = record.mutable_sampler_committed();
-  committed->set_dataset_uid(dataset->uid());
-  committed->set_name(request.name());
-  if (request.has_preset()) committed->set_preset(request.preset().name());
-  *committed->mutable_spec() = SpecToProto(spec);
-  committed->set_update(update);
-  return record;
+  SUBSET_ASSIGN_OR_RETURN(const auto parts, SplitSamplerName("name", request.name()));
+  SUBSET_ASSIGN_OR_RETURN(definition.dataset, RequireDataset(parts.first));
+  SUBSET_RETURN_IF_ERROR(CheckColumns(definition.spec, *definition.dataset, definition.by));
+  return definition;
 }
 
 template <typename Request>
 void LocalEngine::SetSampler(const Request& request, bool update, Done<v1::Sampler> done) {
-  absl::StatusOr<log::v1::Record> record = SamplerRecord(request, update);
-  if (!record.ok()) return done(record.status());
-  Submit(*std::move(record), [done = std::move(done)](Outcome outcome) mutable {
-    if (!outcome.status.ok()) return done(outcome.status);
-    done(outcome.sampler->proto);
+  absl::StatusOr<Definition> definition = DefinitionOf(request);
+  if (definition.ok() && update) {
+    const auto existing = RequireSampler(request.name());
+    if (!existing.ok()) definition = existing.status();
+  }
+  if (!definition.ok()) return done(definition.status());
+  log::v1::Record record = NewRecord();
+  auto* committed = record.mutable_sampler_committed();
+  committed->set_dataset_uid(definition->dataset->uid());
+  committed->set_name(request.name());
+  committed->set_preset(definition->preset);
+  *committed->mutable_spec() = SpecToProto(definition->spec);
+  committed->set_update(update);
+  auto commit = [this, record = std::move(record),
+                 done = std::move(done)](const absl::Status& checked) mutable {
+    if (!checked.ok()) return done(checked);
+    Submit(std::move(record), [done = std::move(done)](Outcome outcome) mutable {
+      if (!outcome.status.ok()) return done(outcome.status);
+      done(outcome.sampler->proto);
+    });
+  };
+  if (!NeedsValues(definition->spec)) return commit(absl::OkStatus());
+  planner_.Post([definition = *std::move(definition), commit = std::move(commit)]() mutable {
+    commit(CheckValues(definition.spec, *definition.dataset, definition.by));
   });
 }
 

@@ -68,7 +68,7 @@ void ScoreTable::Install(std::vector<FreshChunk> fresh) {
 }
 
 void ScoreTable::Apply(uint64_t sequence, const std::string& column,
-                       absl::Span<const uint32_t> samples, absl::Span<const float> values) {
+                       absl::Span<const uint32_t> samples, absl::Span<float> values, Fold fold) {
   Column& target = FindOrAdd(column);
   for (size_t i = 0; i < samples.size(); ++i) {
     const uint64_t number = samples[i] / kChunkSamples;
@@ -76,7 +76,7 @@ void ScoreTable::Apply(uint64_t sequence, const std::string& column,
     if (sequence <= chunk.imaged) continue;
     float& value = Writable(chunk, number)[samples[i] % kChunkSamples];
     target.scored += std::isnan(value) ? 1 : 0;
-    value = values[i];
+    value = values[i] = fold(value, values[i]);
     chunk.modified = sequence;
   }
 }

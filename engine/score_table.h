@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -62,10 +63,14 @@ class ScoreTable {
                std::vector<FreshChunk>* fresh) const;
   void Install(std::vector<FreshChunk> fresh);
 
-  // Applies record `sequence`: values[i] to samples[i], in order. Chunks whose image includes the
-  // record already are left alone. O(samples), plus a copy of each shared chunk touched.
+  // What a column holds after `reported` came where it held `stored` (NaN: unscored).
+  using Fold = absl::FunctionRef<float(float stored, float reported)>;
+
+  // Applies record `sequence`: values[i] to samples[i], in order; values[i] becomes what was
+  // stored. Chunks whose image includes the record already are left alone, and their values.
+  // O(samples), plus a copy of each shared chunk touched.
   void Apply(uint64_t sequence, const std::string& column, absl::Span<const uint32_t> samples,
-             absl::Span<const float> values);
+             absl::Span<float> values, Fold fold);
 
   // Takes a chunk from its image. Returns kDataLoss where it does not fit.
   absl::Status Load(const std::string& column, uint64_t chunk, uint64_t sequence,

@@ -62,6 +62,7 @@ std::set<std::string> SamplerSpec::ScoreColumns() const {
   if (preference.kind != Preference::Kind::kUniform && preference.column.empty()) {
     names.insert(preference.score);
   }
+  if (guard.refresh > 0) names.insert(StepColumn(preference.score));
   return names;
 }
 
@@ -76,6 +77,8 @@ std::set<std::string> SamplerSpec::DatasetColumns() const {
   names.erase("");
   return names;
 }
+
+std::string StepColumn(const std::string& score) { return score + ".step"; }
 
 uint64_t FloorFraction(double fraction, uint64_t n) {
   bool whole;

@@ -165,7 +165,8 @@ struct SamplerSpec {
   Snapshot snapshot = Snapshot::kEpoch;
   std::map<std::string, Schedule> schedules;  // by the path of the number
 
-  // Reported columns that a plan reads; with adaptive shares, also what they learn from ("loss").
+  // Reported columns that a plan reads, and for a refresh quota the steps of their reports; with
+  // adaptive shares, also what they learn from ("loss").
   std::set<std::string> ScoreColumns() const;
   // Columns of the dataset that a plan reads.
   std::set<std::string> DatasetColumns() const;
@@ -181,6 +182,9 @@ absl::Status ResolveSpec(SamplerSpec* spec);
 // Returns a resolved spec with the numbers that follow schedules as they are at the first step of
 // an epoch; it has no schedules but those over steps that every step follows.
 SamplerSpec SpecAt(const SamplerSpec& spec, uint64_t epoch, uint64_t first_step);
+
+// Returns the name under which the steps of a score's last reports are read; NaN is never.
+std::string StepColumn(const std::string& score);
 
 // floor(fraction * n) and ceil(fraction * n), where a product within 1e-9 (relative) of a whole
 // number counts as that number: floor(.29 * 100) is 29.

@@ -19,11 +19,18 @@ std::string Bytes(const ModifiedChunk& chunk) {
 // NaN equals NaN here.
 bool Same(float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
+// The newest value stays.
+void Apply(ScoreTable& table, uint64_t sequence, const std::string& column,
+           const std::vector<uint32_t>& samples, std::vector<float> values) {
+  table.Apply(sequence, column, samples, absl::MakeSpan(values),
+              [](float, float reported) { return reported; });
+}
+
 TEST(ScoreTableTest, UnscoredIsNotAValue) {
   ScoreTable table(kSamples);
   EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[5]));
   EXPECT_EQ(table.memory_bytes(), 0u);
-  table.Apply(1, "loss", {5}, {0.0f});
+  Apply(table, 1, "loss", {5}, {0.0f});
   EXPECT_EQ(table.Snapshot("loss").view()[5], 0.0f);
   EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[6]));
   EXPECT_TRUE(std::isnan(table.Snapshot("loss").view()[kSamples - 1]));
@@ -33,7 +40,7 @@ TEST(ScoreTableTest, UnscoredIsNotAValue) {
 
 TEST(ScoreTableTest, ARepeatedSampleTakesTheLastValue) {
   ScoreTable table(10);
-  table.Apply(1, "loss", {3, 3, 3}, {1.0f, 2.0f, 3.0f});
+  Apply(table, 1, "loss", {3, 3, 3}, {1.0f, 2.0f, 3.0f});
   EXPECT_EQ(table.Snapshot("loss").view()[3], 3.0f);
   EXPECT_EQ(table.scored("loss"), 1u);
 }
@@ -59,7 +66,7 @@ TEST(ScoreTableTest, SnapshotsAndImagesHoldOneMoment) {
         message.values.push_back(static_cast<float>(random() % 1000));
         now[message.samples.back()] = message.values.back();
       }
-      table.Apply(sequence, "loss", message.samples, message.values);
+      Apply(table, sequence, "loss", message.samples, message.values);
       log.push_back(message);
       if (random() % 10 == 0) snapshots.emplace_back(table.Snapshot("loss"), now);
     }
@@ -70,7 +77,7 @@ TEST(ScoreTableTest, SnapshotsAndImagesHoldOneMoment) {
       ASSERT_OK(replica.Load(chunk.column, chunk.chunk, 60, Bytes(chunk)));
     }
     for (uint64_t sequence = 1; sequence <= log.size(); ++sequence) {
-      replica.Apply(sequence, "loss", log[sequence - 1].samples, log[sequence - 1].values);
+      Apply(replica, sequence, "loss", log[sequence - 1].samples, log[sequence - 1].values);
     }
     EXPECT_EQ(replica.scored("loss"), table.scored("loss"));
     table.NoteImages(modified, 60);
@@ -86,14 +93,14 @@ TEST(ScoreTableTest, SnapshotsAndImagesHoldOneMoment) {
 
 TEST(ScoreTableTest, CopiesMadeAheadAreUsedAndLeaveSnapshotsAlone) {
   ScoreTable table(kSamples);
-  table.Apply(1, "loss", {0, 70000}, {1, 1});
+  Apply(table, 1, "loss", {0, 70000}, {1, 1});
   const ScoreSnapshot before = table.Snapshot("loss");
   std::vector<FreshChunk> fresh;
   table.Prepare("loss", {0, 70000, 70001, 140000}, &fresh);
   ASSERT_EQ(fresh.size(), 3u);
   const float* copy = fresh[0].values.get();
   table.Install(std::move(fresh));
-  table.Apply(2, "loss", {0, 70000, 140000}, {2, 2, 2});
+  Apply(table, 2, "loss", {0, 70000, 140000}, {2, 2, 2});
   const ScoreSnapshot after = table.Snapshot("loss");
   EXPECT_EQ(after.view().chunks[0], copy);
   EXPECT_EQ(before.view()[0], 1);
@@ -107,17 +114,17 @@ TEST(ScoreTableTest, CopiesMadeAheadAreUsedAndLeaveSnapshotsAlone) {
   table.Prepare("loss", {0}, &fresh);
   const ScoreSnapshot between = table.Snapshot("loss");
   table.Install(std::move(fresh));
-  table.Apply(3, "loss", {0}, {3});
+  Apply(table, 3, "loss", {0}, {3});
   EXPECT_EQ(between.view()[0], 2);
   EXPECT_EQ(table.Snapshot("loss").view()[0], 3);
 }
 
 TEST(ScoreTableTest, OnlyChunksThatChangedAreWrittenAgain) {
   ScoreTable table(kSamples);
-  table.Apply(1, "loss", {0, 70000}, {1, 1});
+  Apply(table, 1, "loss", {0, 70000}, {1, 1});
   std::vector<ModifiedChunk> modified = table.Modified();
   ASSERT_EQ(modified.size(), 2u);
-  table.Apply(2, "loss", {1}, {1});  // while the images are written
+  Apply(table, 2, "loss", {1}, {1});  // while the images are written
   table.NoteImages(modified, 1);
   modified = table.Modified();
   ASSERT_EQ(modified.size(), 1u);

@@ -66,6 +66,20 @@ TEST_F(BadInputTest, Feedback) {
                     Bytes(std::vector<float>(9, 1)));
               }),
               "feedback[0].values[0].values", "has 36 bytes; 8 samples need 32"),
+      Invalid("a right answer of 0.5", report([](auto& r) {
+                r.mutable_feedback(0)->mutable_values(0)->set_name("correct");
+                r.mutable_feedback(0)->mutable_values(0)->set_values(
+                    Bytes<float>({0, 1, 0.5, 1, 1, 1, 1, 1}));
+              }),
+              "feedback[0].values[0].values", "[2] of column \"correct\" is 0.5"),
+      Invalid("a column kept from another", report([](auto& r) {
+                r.mutable_feedback(0)->mutable_values(0)->set_name("forgetting");
+              }),
+              "feedback[0].values[0].name", "report \"correct\""),
+      Invalid("the step of a report", report([](auto& r) {
+                r.mutable_feedback(0)->mutable_values(0)->set_name("loss.step");
+              }),
+              "feedback[0].values[0].name", "kept by the server"),
       Invalid("no feedback", report([](auto& r) { r.clear_feedback(); }), "feedback", "is empty"),
       Invalid("no indices", report([](auto& r) { r.mutable_feedback(0)->clear_indices(); }),
               "feedback[0].indices", "is empty"),

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tests/server/bad_input.h"
 
 namespace subset {
@@ -167,6 +169,14 @@ TEST_F(BadInputTest, RunsEpochsAndBatches) {
               "global_batch_size", "0 is outside [1, 65536]"),
       Invalid("a global batch of 65537", run([](auto& r) { r.set_global_batch_size(65537); }),
               "global_batch_size", "65537 is outside [1, 65536]"),
+      Invalid("a rate of 0", run([](auto& r) { (*r.mutable_score_ema())["loss"] = 0; }),
+              "score_ema[loss]", "0 is outside (0, 1]"),
+      Invalid("a rate that is NaN",
+              run([](auto& r) { (*r.mutable_score_ema())["loss"] = std::nan(""); }),
+              "score_ema[loss]", "nan is outside (0, 1]"),
+      Invalid("a smoothed column of no name",
+              run([](auto& r) { (*r.mutable_score_ema())["Loss"] = 0.5; }), "score_ema[Loss]",
+              "Loss"),
       Invalid("a negative timeout",
               run([](auto& r) { r.mutable_feedback_timeout()->set_seconds(-1); }),
               "feedback_timeout", "-1 s"),

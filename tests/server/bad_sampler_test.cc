@@ -64,6 +64,27 @@ TEST_F(BadInputTest, SamplerDefinitions) {
       Invalid("EQUAL without a column",
               spec([](auto& s) { s.mutable_proportion()->set_kind(v1::Proportion::EQUAL); }),
               "spec.proportion.column", "is empty"),
+      Invalid("a number of a kind not chosen",
+              spec([](auto& s) { s.mutable_proportion()->set_temperature(5); }),
+              "spec.proportion.temperature", "only TEMPERATURE reads it"),
+      Invalid("strata three deep", spec([](auto& s) {
+                s.mutable_proportion()->mutable_within()->mutable_within()->set_column("label");
+              }),
+              "spec.proportion.within.within", "strata nest once"),
+      Invalid("a filter of nothing",
+              spec([](auto& s) { s.mutable_eligible()->add_all()->mutable_range(); }),
+              "spec.eligible.all[0].column", "either column or score"),
+      Invalid("a filter without a test",
+              spec([](auto& s) { s.mutable_eligible()->add_all()->set_score("loss"); }),
+              "spec.eligible.all[0].test", "is not set"),
+      Invalid("a bag without BOOTSTRAP",
+              spec([](auto& s) { s.mutable_draw()->mutable_bootstrap()->set_bag(3); }),
+              "spec.draw.bootstrap", "only BOOTSTRAP reads it"),
+      Invalid("an unknown curve", spec([](auto& s) {
+                (*s.mutable_schedules())["weight.beta"].add_points()->set_curve(
+                    static_cast<v1::Schedule::Curve>(9));
+              }),
+              "spec.schedules[weight.beta].points[0].curve", "9 is not a value"),
       Invalid("an unknown kind of draw",
               spec([](auto& s) { s.mutable_draw()->set_kind(static_cast<v1::Draw::Kind>(77)); }),
               "spec.draw.kind", "77 is not a value"),

@@ -1,0 +1,126 @@
+// Specs against datasets: each thing that cannot work is refused, and names its field.
+
+#include "engine/spec_check.h"
+
+#include "tests/engine/engine_testing.h"
+
+namespace subset {
+namespace {
+
+using ::testing::HasSubstr;
+using Spec = sampling::SamplerSpec;
+
+template <typename T>
+std::shared_ptr<StoredColumn> Stored(const std::string& name, v1::ColumnType type,
+                                     const std::vector<T>& values, uint32_t distinct) {
+  log::v1::StoredColumn stored;
+  *stored.mutable_column() = ColumnOf(name, type);
+  stored.mutable_column()->set_distinct_values(distinct);
+  auto chunks = std::make_shared<ColumnValues>();
+  chunks->chunks.push_back(Encode(values));
+  return std::make_shared<StoredColumn>(stored, values.size(), chunks);
+}
+
+// Four samples: a label in {1, 2}, a key of too many values, a quality and a size that is negative.
+Dataset Small() {
+  Dataset dataset;
+  dataset.proto.set_name("d");
+  dataset.proto.set_num_samples(4);
+  dataset.columns["label"] = Stored<uint8_t>("label", v1::COLUMN_TYPE_UINT8, {1, 2, 2, 1}, 2);
+  dataset.columns["key"] = Stored<int64_t>("key", v1::COLUMN_TYPE_INT64, {1, 2, 3, 4}, 65537);
+  dataset.columns["quality"] =
+      Stored<float>("quality", v1::COLUMN_TYPE_FLOAT32, {0.f, 1.f, NAN, 2.f}, 0);
+  dataset.columns["size"] = Stored<double>("size", v1::COLUMN_TYPE_FLOAT64, {1, 2, -3, 4}, 0);
+  return dataset;
+}
+
+TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
+  const Dataset dataset = Small();
+  const auto check = [&dataset](auto change) {
+    Spec spec;
+    change(spec);
+    return CheckColumns(spec, dataset, DefinedBy::kSpec);
+  };
+  EXPECT_OK(check([](Spec&) {}));
+  const absl::Status misspelt = check([](Spec& s) { s.preference.column = "qualty"; });
+  EXPECT_THAT(misspelt,
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean \"quality\"")));
+  EXPECT_THAT(misspelt, FieldIs("spec.preference.column"));
+  EXPECT_THAT(check([](Spec& s) { s.preference.irreducible = "il"; }),
+              FieldIs("spec.preference.irreducible"));
+  const auto predicate = [](const std::string& column, sampling::Predicate::Kind kind,
+                            const std::string& within) {
+    return [=](Spec& s) {
+      s.eligible.all.resize(2);
+      s.eligible.all[0].score = "loss";
+      s.eligible.all[1].column = column;
+      s.eligible.all[1].kind = kind;
+      s.eligible.all[1].within = within;
+    };
+  };
+  using Kind = sampling::Predicate::Kind;
+  EXPECT_OK(check(predicate("quality", Kind::kQuantile, "label")));
+  EXPECT_THAT(check(predicate("quality", Kind::kIn, "")), FieldIs("spec.eligible.all[1].column"));
+  EXPECT_THAT(check(predicate("quality", Kind::kRange, "size")),
+              FieldIs("spec.eligible.all[1].within"));
+  EXPECT_THAT(check([](Spec& s) { s.proportion.column = "quality"; }),
+              FieldIs("spec.proportion.column"));
+  EXPECT_THAT(check([](Spec& s) { s.proportion.size_column = "sizes"; }),
+              FieldIs("spec.proportion.size_column"));
+  const auto nested = [](Spec& s) {
+    s.proportion.column = "label";
+    auto within = std::make_shared<sampling::Proportion>();
+    within->column = "key";
+    s.proportion.within = within;
+  };
+  EXPECT_THAT(check(nested), FieldIs("spec.proportion.within.column"));
+  Spec spec;
+  nested(spec);
+  EXPECT_THAT(CheckColumns(spec, dataset, DefinedBy::kPreset), FieldIs("preset.column"));
+  const auto blocks = [](const std::string& column, uint64_t length, uint64_t gap) {
+    return [=](Spec& s) {
+      s.draw.kind = sampling::Draw::Kind::kBlocks;
+      s.draw.block_column = column;
+      s.draw.block_length = length;
+      s.draw.block_gap = gap;
+    };
+  };
+  EXPECT_OK(check(blocks("key", 4, 3)));
+  EXPECT_THAT(check(blocks("time", 1, 0)), FieldIs("spec.draw.blocks.column"));
+  EXPECT_THAT(check(blocks("key", 5, 0)), FieldIs("spec.draw.blocks.length"));
+  EXPECT_THAT(check(blocks("key", 1, 4)), FieldIs("spec.draw.blocks.gap"));
+}
+
+TEST(SpecCheckTest, ValuesMustFit) {
+  const Dataset dataset = Small();
+  Spec spec;
+  EXPECT_FALSE(NeedsValues(spec));
+  spec.proportion.column = "label";
+  EXPECT_FALSE(NeedsValues(spec));
+  spec.proportion.kind = sampling::Proportion::Kind::kExplicit;
+  const auto check = [&](std::map<int64_t, double> shares) {
+    spec.proportion.shares = std::move(shares);
+    EXPECT_TRUE(NeedsValues(spec));
+    return CheckValues(spec, dataset, DefinedBy::kSpec);
+  };
+  EXPECT_OK(check({{1, .5}, {2, .5}}));
+  const absl::Status missing = check({{1, 1}});
+  EXPECT_THAT(missing, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("misses 2")));
+  EXPECT_THAT(missing, FieldIs("spec.proportion.shares"));
+  EXPECT_THAT(check({{1, .5}, {2, .4}, {7, .1}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("names 7")));
+
+  spec.proportion = {};
+  spec.proportion.size_column = "size";
+  const absl::Status negative = CheckValues(spec, dataset, DefinedBy::kSpec);
+  EXPECT_THAT(negative, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("-3 at sample 2")));
+  EXPECT_THAT(negative, FieldIs("spec.proportion.size_column"));
+  spec.proportion.size_column = "quality";
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kSpec),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nan at sample 2")));
+  spec.proportion.size_column = "key";
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
+}
+
+}  // namespace
+}  // namespace subset
