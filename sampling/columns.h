@@ -40,31 +40,36 @@ struct ColumnView {
   bool integer() const { return type != Type::kFloat32 && type != Type::kFloat64; }
 };
 
+// Calls f with a null pointer to const values of the type.
+template <typename F>
+void VisitType(ColumnView::Type type, F f) {
+  switch (type) {
+    case ColumnView::Type::kUint8:
+      return f(static_cast<const uint8_t*>(nullptr));
+    case ColumnView::Type::kUint16:
+      return f(static_cast<const uint16_t*>(nullptr));
+    case ColumnView::Type::kUint32:
+      return f(static_cast<const uint32_t*>(nullptr));
+    case ColumnView::Type::kInt64:
+      return f(static_cast<const int64_t*>(nullptr));
+    case ColumnView::Type::kFloat32:
+      return f(static_cast<const float*>(nullptr));
+    case ColumnView::Type::kFloat64:
+      return f(static_cast<const double*>(nullptr));
+  }
+}
+
 // Calls f(first_sample, span of values) for each chunk of the first num_samples, in order; f takes
 // a span of any of the types.
 template <typename F>
 void ForEachChunk(const ColumnView& column, uint64_t num_samples, F f) {
-  const auto visit = [&](const auto* type) {
+  VisitType(column.type, [&](const auto* type) {
     using T = std::remove_cv_t<std::remove_pointer_t<decltype(type)>>;
     for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
       const T* values = static_cast<const T*>(column.chunks[first / kChunkSamples]);
       f(first, absl::Span<const T>(values, std::min(kChunkSamples, num_samples - first)));
     }
-  };
-  switch (column.type) {
-    case ColumnView::Type::kUint8:
-      return visit(static_cast<const uint8_t*>(nullptr));
-    case ColumnView::Type::kUint16:
-      return visit(static_cast<const uint16_t*>(nullptr));
-    case ColumnView::Type::kUint32:
-      return visit(static_cast<const uint32_t*>(nullptr));
-    case ColumnView::Type::kInt64:
-      return visit(static_cast<const int64_t*>(nullptr));
-    case ColumnView::Type::kFloat32:
-      return visit(static_cast<const float*>(nullptr));
-    case ColumnView::Type::kFloat64:
-      return visit(static_cast<const double*>(nullptr));
-  }
+  });
 }
 
 // What a plan may read, by name: spec.DatasetColumns() and spec.ScoreColumns().

@@ -20,6 +20,8 @@ enum class Purpose : uint32_t {
   kCellOrder = 2,     // which members of a cell fill its slots
   kDraw = 3,          // draws with replacement
   kRounding = 4,      // shares into whole numbers of slots
+  kFilterTies = 5,    // samples of equal rank in a filter
+  kBatchOrder = 6,    // the order of a batch whose strata follow quotas
   kRounds = 20,       // the orders that rounds are cut from
   kBag = 21,          // the members of a bag, their counts or their weights
   kBlocks = 22,       // which blocks an epoch holds

@@ -13,12 +13,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "sampling/columns.h"
 #include "sampling/philox.h"
+#include "sampling/population.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
@@ -47,6 +49,8 @@ struct PlanInput {
   uint64_t first_step = 0;               // of the epoch, counted over the run
   std::shared_ptr<const Strata> strata;  // of every sample, where spec.proportion.column is set
   Columns columns;
+  std::optional<Population> population;  // where it is at hand; else the builder makes it
+  std::vector<double> learned_shares;    // of adaptive kinds: by stratum of `strata`; empty: equal
 };
 
 // Immutable; thread-safe.

@@ -5,27 +5,12 @@
 #define SUBSET_SAMPLING_PRUNING_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "sampling/columns.h"
+#include "sampling/sample_set.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
-
-// A set of samples, one bit each.
-class SampleSet {
- public:
-  explicit SampleSet(uint64_t num_samples) : words_((num_samples + 63) / 64) {}
-
-  void Insert(uint64_t i) { words_[i / 64] |= uint64_t{1} << (i % 64); }
-  bool Contains(uint64_t i) const { return (words_[i / 64] >> (i % 64) & 1) != 0; }
-
-  std::vector<uint64_t>& words() { return words_; }
-  const std::vector<uint64_t>& words() const { return words_; }
-
- private:
-  std::vector<uint64_t> words_;
-};
 
 // Whether `epoch` prunes: the first floor(delta * total_epochs) epochs do, the rest draw
 // everything.

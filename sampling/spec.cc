@@ -31,6 +31,12 @@ double Product(double fraction, uint64_t n, bool* whole) {
   return *whole ? nearest : product;
 }
 
+// What no plan can be built from yet.
+absl::Status CheckBuilt(const SamplerSpec& spec) {
+  if (!spec.eligible.all.empty()) return InvalidField("eligible", "is not known to this version");
+  return absl::OkStatus();
+}
+
 absl::Status ResolveChoices(SamplerSpec* spec) {
   SUBSET_RETURN_IF_ERROR(ResolveEligible(spec));
   SUBSET_RETURN_IF_ERROR(ResolveProportion(spec));
@@ -50,6 +56,7 @@ absl::Status ResolveSpec(SamplerSpec* spec) {
   SUBSET_RETURN_IF_ERROR(ResolveChoices(&resolved));
   SUBSET_RETURN_IF_ERROR(CheckNumbers(resolved));
   SUBSET_RETURN_IF_ERROR(CheckAlongSchedules(resolved, ResolveChoices));
+  SUBSET_RETURN_IF_ERROR(CheckBuilt(resolved));
   *spec = std::move(resolved);
   return absl::OkStatus();
 }

@@ -1,6 +1,5 @@
 #include "sampling/stored_set.h"
 
-#include "absl/numeric/bits.h"
 #include "absl/strings/str_cat.h"
 #include "sampling/bytes.h"
 
@@ -9,16 +8,10 @@ namespace {
 
 constexpr uint32_t kForm = 0x53503031;
 
-uint64_t Count(const SampleSet& set) {
-  uint64_t count = 0;
-  for (const uint64_t word : set.words()) count += absl::popcount(word);
-  return count;
-}
-
 }  // namespace
 
 std::string SerializeSampleSet(const SampleSet& set, uint64_t num_samples, uint64_t epoch) {
-  const uint64_t members = Count(set);
+  const uint64_t members = set.Count();
   ByteWriter writer;
   writer.Put(kForm);
   writer.Put(uint32_t{0});
@@ -49,7 +42,7 @@ absl::StatusOr<SampleSet> ParseSampleSet(absl::string_view bytes, uint64_t num_s
   SampleSet set(num_samples);
   if (members > 0) reader.GetArray(set.words().data(), set.words().size());
   const bool stray = num_samples % 64 != 0 && set.words().back() >> (num_samples % 64) != 0;
-  if (!reader.ok() || reader.remaining() > 0 || stray || Count(set) != members) {
+  if (!reader.ok() || reader.remaining() > 0 || stray || set.Count() != members) {
     return absl::DataLossError(absl::StrCat("stored plan of ", bytes.size(),
                                             " bytes does not hold ", members, " of ", num_samples,
                                             " samples"));

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "sampling/pruning.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 

@@ -3,50 +3,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/numeric/bits.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "sampling/value_numbers.h"
 
 namespace subset::sampling {
 namespace {
-
-// Numbers values by first appearance. The last value is remembered, since labels come in stretches.
-template <typename T>
-class ValueNumbers {
- public:
-  // Returns the number of `value`, a new one where it was never seen.
-  uint32_t Number(T value) {
-    if (any_ && value == last_value_) return last_number_;
-    const auto [it, inserted] = numbers_.try_emplace(value, values_.size());
-    if (inserted) values_.push_back(value);
-    any_ = true;
-    last_value_ = value;
-    last_number_ = it->second;
-    return last_number_;
-  }
-  const std::vector<T>& values() const { return values_; }
-
- private:
-  absl::flat_hash_map<T, uint32_t> numbers_;
-  std::vector<T> values_;
-  bool any_ = false;
-  T last_value_ = 0;
-  uint32_t last_number_ = 0;
-};
-
-// Small types number their values by themselves.
-template <typename T>
-class SmallValueNumbers {
- public:
-  SmallValueNumbers() {
-    for (uint32_t v = 0; v < (uint32_t{1} << (8 * sizeof(T))); ++v) values_.push_back(v);
-  }
-  uint32_t Number(T value) { return value; }
-  const std::vector<T>& values() const { return values_; }
-
- private:
-  std::vector<T> values_;
-};
 
 template <typename T, typename F>
 void ForEachValue(const ColumnView& column, uint64_t num_samples, F f) {
@@ -60,8 +23,8 @@ void ForEachValue(const ColumnView& column, uint64_t num_samples, F f) {
 }
 
 template <typename T, typename Numbers>
-absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column,
-                                                    uint64_t num_samples) {
+absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column, uint64_t num_samples,
+                                                    absl::string_view field) {
   Numbers numbers;
   std::vector<uint64_t> counts(numbers.values().size());
   ForEachValue<T>(column, num_samples, [&](uint64_t, T value) {
@@ -71,8 +34,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column,
     return counts.size() <= kMaxStrata;
   });
   if (counts.size() > kMaxStrata) {
-    return InvalidField("proportion.column",
-                        absl::StrCat("has more than ", kMaxStrata, " distinct values"));
+    return InvalidField(field, absl::StrCat("has more than ", kMaxStrata, " distinct values"));
   }
 
   std::vector<uint32_t> order;  // numbers of the values that occur, by value
@@ -103,18 +65,58 @@ absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column,
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& column,
-                                                          uint64_t num_samples) {
+                                                          uint64_t num_samples,
+                                                          absl::string_view field) {
   switch (column.type) {
     case ColumnView::Type::kUint8:
-      return Build<uint8_t, SmallValueNumbers<uint8_t>>(column, num_samples);
+      return Build<uint8_t, SmallValueNumbers<uint8_t>>(column, num_samples, field);
     case ColumnView::Type::kUint16:
-      return Build<uint16_t, SmallValueNumbers<uint16_t>>(column, num_samples);
+      return Build<uint16_t, SmallValueNumbers<uint16_t>>(column, num_samples, field);
     case ColumnView::Type::kUint32:
-      return Build<uint32_t, ValueNumbers<uint32_t>>(column, num_samples);
+      return Build<uint32_t, ValueNumbers<uint32_t>>(column, num_samples, field);
     default:
       break;
   }
-  return Build<int64_t, ValueNumbers<int64_t>>(column, num_samples);
+  return Build<int64_t, ValueNumbers<int64_t>>(column, num_samples, field);
+}
+
+std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set) {
+  auto restricted = std::make_shared<Strata>();
+  restricted->members.resize(strata.members.size());
+  uint32_t* const members = restricted->members.data();
+  uint64_t kept = 0;
+  for (size_t g = 0; g < strata.values.size(); ++g) {
+    const uint64_t first = kept;
+    for (uint64_t k = strata.offsets[g]; k < strata.offsets[g + 1]; ++k) {
+      const uint32_t member = strata.members[k];
+      members[kept] = member;  // no branch: which ones stay is not predictable
+      kept += set.Contains(member);
+    }
+    if (kept == first) continue;
+    restricted->values.push_back(strata.values[g]);
+    if (!strata.inner_values.empty()) {
+      restricted->inner_values.push_back(strata.inner_values[g]);
+    }
+    restricted->offsets.push_back(first);
+  }
+  restricted->offsets.push_back(kept);
+  restricted->members.resize(kept);
+  return restricted;
+}
+
+std::shared_ptr<const Strata> OneStratum(const SampleSet& set) {
+  auto strata = std::make_shared<Strata>();
+  strata->members.reserve(set.Count());
+  for (size_t w = 0; w < set.words().size(); ++w) {
+    for (uint64_t word = set.words()[w]; word != 0; word &= word - 1) {
+      strata->members.push_back(static_cast<uint32_t>(64 * w + absl::countr_zero(word)));
+    }
+  }
+  strata->offsets = {0};
+  if (strata->members.empty()) return strata;
+  strata->values = {0};
+  strata->offsets.push_back(strata->members.size());
+  return strata;
 }
 
 }  // namespace subset::sampling

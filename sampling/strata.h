@@ -7,18 +7,34 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "absl/strings/string_view.h"
 #include "sampling/columns.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 
 inline constexpr uint64_t kMaxStrata = 65536;
 
 // Returns the strata of the first num_samples values of an integer column. O(N): two passes over
-// the column. Returns kInvalidArgument naming "proportion.column" where it has more than kMaxStrata
+// the column. Returns kInvalidArgument naming `field` where it has more than kMaxStrata distinct
+// values.
+absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(
+    const ColumnView& column, uint64_t num_samples, absl::string_view field = "proportion.column");
+
+// Splits each stratum by the values of a second integer column, which has num_samples values: the
+// strata are the pairs that occur, by outer, then inner value. O(N): two passes over the members,
+// and one over the column where its type has more than 16 bits. Returns kInvalidArgument naming
+// "proportion.within.column" where there would be more than kMaxStrata, or the column has more
 // distinct values.
-absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& column,
-                                                          uint64_t num_samples);
+absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
+                                                                const ColumnView& inner,
+                                                                uint64_t num_samples);
+
+// Returns the strata with those members only that are in `set`; strata left empty leave. O(N).
+std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set);
+
+// Returns all of `set` as one stratum (none if it is empty) of value 0. O(N).
+std::shared_ptr<const Strata> OneStratum(const SampleSet& set);
 
 }  // namespace subset::sampling
 

@@ -1,0 +1,184 @@
+#include "sampling/eligible.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "sampling/number_range.h"
+#include "sampling/rank_cut.h"
+#include "sampling/strata.h"
+#include "sampling/value_set.h"
+
+namespace subset::sampling {
+namespace {
+
+// What a predicate tests, as a column whose chunks are all there.
+class Source {
+ public:
+  static absl::StatusOr<std::unique_ptr<Source>> Of(const PlanInput& input,
+                                                    const Predicate& predicate,
+                                                    const std::string& path) {
+    auto source = std::make_unique<Source>();
+    if (predicate.column.empty()) {
+      source->ReadScores(input.columns.score(predicate.score), input.num_samples);
+      return source;
+    }
+    const auto it = input.columns.dataset.find(predicate.column);
+    if (it == input.columns.dataset.end()) {
+      return InvalidField(path + ".column",
+                          absl::StrCat("\"", predicate.column, "\" is not in the dataset"));
+    }
+    source->view_ = it->second;
+    return source;
+  }
+
+  const ColumnView& view() const { return view_; }
+
+ private:
+  void ReadScores(const ScoreView& scores, uint64_t num_samples) {
+    for (uint64_t c = 0; c * kChunkSamples < num_samples; ++c) {
+      const float* chunk = scores.chunks.empty() ? nullptr : scores.chunks[c];
+      if (chunk == nullptr) {
+        unscored_.resize(kChunkSamples, NAN);
+        chunk = unscored_.data();
+      }
+      chunks_.push_back(chunk);
+    }
+    view_ = {ColumnView::Type::kFloat32, chunks_};
+  }
+
+  std::vector<float> unscored_;
+  std::vector<const void*> chunks_;
+  ColumnView view_;
+};
+
+// Keeps the members for which keep(value) holds.
+template <typename T, typename Keep>
+void Intersect(uint64_t first, absl::Span<const T> values, Keep keep, SampleSet* set) {
+  for (size_t block = 0; block < values.size(); block += 64) {
+    const size_t count = std::min<size_t>(64, values.size() - block);
+    uint64_t word = 0;
+    for (size_t k = 0; k < count; ++k) word |= uint64_t{keep(values[block + k])} << k;
+    set->words()[(first + block) / 64] &= word;
+  }
+}
+
+void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
+               SampleSet* set) {
+  const bool keep_missing = predicate.missing == Predicate::Missing::kKeep;
+  ForEachChunk(column, num_samples, [&](uint64_t first, const auto& values) {
+    using T = std::remove_cv_t<std::remove_reference_t<decltype(values[0])>>;
+    const NumberRange<T> range(predicate.minimum, predicate.maximum);
+    const auto keep = [&](T x) -> bool {
+      return range.Contains(x) | (keep_missing & (x != x));  // NaN differs from itself
+    };
+    Intersect(first, values, keep, set);
+  });
+}
+
+template <typename T>
+void KeepValuesOf(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
+                  SampleSet* set) {
+  ValueSet<T> listed(predicate.values);
+  const bool wanted = predicate.kind == Predicate::Kind::kIn;
+  for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
+    const T* chunk = static_cast<const T*>(column.chunks[first / kChunkSamples]);
+    Intersect(
+        first, absl::MakeConstSpan(chunk, std::min(kChunkSamples, num_samples - first)),
+        [&](T value) { return listed.Contains(value) == wanted; }, set);
+  }
+}
+
+absl::Status KeepValues(const ColumnView& column, const Predicate& predicate,
+                        const std::string& path, uint64_t num_samples, SampleSet* set) {
+  if (!column.integer()) {
+    return InvalidField(path + ".column", absl::StrCat("\"", predicate.column,
+                                                       "\" is not of an integer type: in and "
+                                                       "not_in compare whole numbers"));
+  }
+  VisitType(column.type, [&](const auto* type) {
+    using T = std::remove_cv_t<std::remove_pointer_t<decltype(type)>>;
+    if constexpr (!std::is_floating_point_v<T>) {
+      KeepValuesOf<T>(column, predicate, num_samples, set);
+    }
+  });
+  return absl::OkStatus();
+}
+
+// The groups of predicate.within.
+absl::StatusOr<std::shared_ptr<const Strata>> Groups(const PlanInput& input,
+                                                     const Predicate& predicate,
+                                                     const std::string& path) {
+  const bool at_hand = predicate.within == input.spec.proportion.column &&
+                       input.strata != nullptr && input.strata->inner_values.empty();
+  if (at_hand) return input.strata;
+  const std::string field = path + ".within";
+  const auto it = input.columns.dataset.find(predicate.within);
+  if (it == input.columns.dataset.end()) {
+    return InvalidField(field, absl::StrCat("\"", predicate.within, "\" is not in the dataset"));
+  }
+  if (!it->second.integer()) {
+    return InvalidField(field,
+                        absl::StrCat("\"", predicate.within, "\" is not of an integer type"));
+  }
+  return BuildStrata(it->second, input.num_samples, field);
+}
+
+absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t number,
+                  const std::string& path, SampleSet* set) {
+  SUBSET_ASSIGN_OR_RETURN(const auto source, Source::Of(input, predicate, path));
+  const ColumnView& column = source->view();
+  const bool by_value =
+      predicate.kind == Predicate::Kind::kIn || predicate.kind == Predicate::Kind::kNotIn;
+  if (by_value) return KeepValues(column, predicate, path, input.num_samples, set);
+  if (predicate.kind == Predicate::Kind::kRange && predicate.minimum_keep == 0) {
+    KeepRange(column, predicate, input.num_samples, set);
+    return absl::OkStatus();
+  }
+  std::shared_ptr<const Strata> groups;
+  if (!predicate.within.empty()) {
+    SUBSET_ASSIGN_OR_RETURN(groups, Groups(input, predicate, path));
+  }
+  const PhiloxKey ties = DeriveKey({input.key.seed, 0, 0}, Purpose::kFilterTies, number);
+  CutByRank(column, predicate, groups.get(), input.num_samples, ties, set);
+  return absl::OkStatus();
+}
+
+bool ExcludesMissingIrreducible(const SamplerSpec& spec) {
+  return !spec.preference.irreducible.empty() &&
+         spec.preference.missing_irreducible == Preference::MissingIrreducible::kExclude;
+}
+
+}  // namespace
+
+bool HasFilter(const SamplerSpec& spec) {
+  return !spec.eligible.all.empty() || ExcludesMissingIrreducible(spec);
+}
+
+bool FilterReadsScores(const SamplerSpec& spec) {
+  return std::any_of(spec.eligible.all.begin(), spec.eligible.all.end(),
+                     [](const Predicate& predicate) { return predicate.column.empty(); });
+}
+
+absl::StatusOr<SampleSet> EligibleSamples(const PlanInput& input) {
+  SampleSet set = SampleSet::All(input.num_samples);
+  const std::vector<Predicate>& all = input.spec.eligible.all;
+  for (size_t i = 0; i < all.size(); ++i) {
+    SUBSET_RETURN_IF_ERROR(Keep(input, all[i], i, absl::StrCat("eligible.all[", i, "]"), &set));
+  }
+  if (ExcludesMissingIrreducible(input.spec)) {
+    Predicate present;  // any number
+    present.column = input.spec.preference.irreducible;
+    present.missing = Predicate::Missing::kDrop;
+    SUBSET_RETURN_IF_ERROR(Keep(input, present, all.size(), "preference.irreducible", &set));
+  }
+  return set;
+}
+
+}  // namespace subset::sampling

@@ -1,0 +1,98 @@
+#include "sampling/population.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "sampling/eligible.h"
+#include "sampling/plan.h"
+#include "sampling/stored_set.h"
+#include "sampling/strata.h"
+
+namespace subset::sampling {
+namespace {
+
+absl::Status NothingToDraw(absl::string_view why) {
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: ", why)),
+                    "NOTHING_TO_DRAW");
+}
+
+absl::StatusOr<std::shared_ptr<const Strata>> Nested(const PlanInput& input,
+                                                     std::shared_ptr<const Strata> outer) {
+  if (input.spec.proportion.within == nullptr || !outer->inner_values.empty()) return outer;
+  const std::string& name = input.spec.proportion.within->column;
+  constexpr char kField[] = "proportion.within.column";
+  const auto it = input.columns.dataset.find(name);
+  if (it == input.columns.dataset.end()) {
+    return InvalidField(kField, absl::StrCat("\"", name, "\" is not in the dataset"));
+  }
+  if (!it->second.integer()) {
+    return InvalidField(kField, absl::StrCat("\"", name, "\" is not of an integer type"));
+  }
+  return BuildNestedStrata(*outer, it->second, input.num_samples);
+}
+
+// Whether explicit shares, outer or inner, give this stratum one.
+bool HasShare(const Proportion& proportion, const Strata& strata, size_t g) {
+  const auto positive = [](const Proportion& level, int64_t value) {
+    if (level.kind != Proportion::Kind::kExplicit) return true;
+    const auto it = level.shares.find(value);
+    return it != level.shares.end() && it->second > 0;
+  };
+  if (!positive(proportion, strata.values[g])) return false;
+  return proportion.within == nullptr || positive(*proportion.within, strata.inner_values[g]);
+}
+
+// The population of `eligible`, null for every sample.
+absl::StatusOr<Population> Gather(const PlanInput& input, const SampleSet* eligible) {
+  const Proportion& proportion = input.spec.proportion;
+  Population population;
+  population.num_samples = input.num_samples;
+  if (!proportion.column.empty()) {
+    SUBSET_CHECK(input.strata != nullptr);
+    population.strata = input.strata;
+    if (eligible != nullptr) population.strata = RestrictStrata(*input.strata, *eligible);
+    SUBSET_ASSIGN_OR_RETURN(population.strata, Nested(input, population.strata));
+  } else if (eligible != nullptr) {
+    population.strata = OneStratum(*eligible);
+  }
+  if (population.size() == 0) {
+    return NothingToDraw(eligible == nullptr ? "the dataset has no samples"
+                                             : "no sample passes the filter");
+  }
+  if (population.strata == nullptr) return population;
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    if (HasShare(proportion, *population.strata, g)) return population;
+  }
+  return NothingToDraw("proportion.shares give no share to any stratum that has samples");
+}
+
+}  // namespace
+
+absl::StatusOr<Population> BuildPopulation(const PlanInput& input) {
+  if (input.population.has_value()) return *input.population;
+  if (!HasFilter(input.spec)) return Gather(input, nullptr);
+  SUBSET_ASSIGN_OR_RETURN(const SampleSet eligible, EligibleSamples(input));
+  return Gather(input, &eligible);
+}
+
+std::string SerializePopulation(const Population& population, uint64_t epoch) {
+  if (population.strata == nullptr) {
+    return SerializeSampleSet(SampleSet::All(population.num_samples), population.num_samples,
+                              epoch);
+  }
+  SampleSet set(population.num_samples);
+  for (const uint32_t member : population.strata->members) set.Insert(member);
+  return SerializeSampleSet(set, population.num_samples, epoch);
+}
+
+absl::StatusOr<Population> ParsePopulation(const PlanInput& input, absl::string_view serialized) {
+  SUBSET_ASSIGN_OR_RETURN(const SampleSet eligible,
+                          ParseSampleSet(serialized, input.num_samples, input.key.epoch));
+  return Gather(input, &eligible);
+}
+
+}  // namespace subset::sampling
