@@ -38,6 +38,27 @@ struct ColumnView {
   absl::Span<const void* const> chunks;
 
   bool integer() const { return type != Type::kFloat32 && type != Type::kFloat64; }
+
+  // The value of sample i as a double; exact but for integers beyond 2^53.
+  double At(uint64_t i) const {
+    const void* chunk = chunks[i / kChunkSamples];
+    const uint64_t k = i % kChunkSamples;
+    switch (type) {
+      case Type::kUint8:
+        return static_cast<const uint8_t*>(chunk)[k];
+      case Type::kUint16:
+        return static_cast<const uint16_t*>(chunk)[k];
+      case Type::kUint32:
+        return static_cast<const uint32_t*>(chunk)[k];
+      case Type::kInt64:
+        return static_cast<double>(static_cast<const int64_t*>(chunk)[k]);
+      case Type::kFloat32:
+        return static_cast<const float*>(chunk)[k];
+      case Type::kFloat64:
+        return static_cast<const double*>(chunk)[k];
+    }
+    return NAN;
+  }
 };
 
 // Calls f with a null pointer to const values of the type.

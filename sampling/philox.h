@@ -22,6 +22,9 @@ enum class Purpose : uint32_t {
   kRounding = 4,      // shares into whole numbers of slots
   kFilterTies = 5,    // samples of equal rank in a filter
   kBatchOrder = 6,    // the order of a batch whose strata follow quotas
+  kTies = 10,         // the order of samples with equal scores
+  kStaleTies = 11,    // of scores reported at the same step
+  kJitterOrder = 12,  // which part of the mass each position of a batch draws from
   kRounds = 20,       // the orders that rounds are cut from
   kBag = 21,          // the members of a bag, their counts or their weights
   kBlocks = 22,       // which blocks an epoch holds

@@ -1,0 +1,31 @@
+// Samples in the order of their scores; ties by a keyed hash of the sample, never by its index.
+
+#ifndef SUBSET_SAMPLING_RANKS_H_
+#define SUBSET_SAMPLING_RANKS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "sampling/philox.h"
+
+namespace subset::sampling {
+
+// A slot with what it is ordered by.
+struct RankedSlot {
+  uint64_t order;  // larger scores have larger ones
+  uint32_t tie;    // keyed hash of the sample
+  uint32_t slot;
+
+  RankedSlot(double score, uint32_t sample, uint32_t slot, const PhiloxKey& ties);
+};
+
+// Sorts by score, largest first. O(n log n).
+void SortLargestFirst(std::vector<RankedSlot>* slots);
+
+// Puts the slots of ranks 0 .. first - 1, largest first, before those of ranks first .. last - 1,
+// and those before the rest; inside each part in any order. O(n).
+void PartitionRanks(uint64_t first, uint64_t last, std::vector<RankedSlot>* slots);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_RANKS_H_

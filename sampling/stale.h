@@ -1,0 +1,27 @@
+// Which scores are oldest.
+
+#ifndef SUBSET_SAMPLING_STALE_H_
+#define SUBSET_SAMPLING_STALE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "sampling/plan.h"
+#include "sampling/population.h"
+
+namespace subset::sampling {
+
+// The stalest samples of each stratum.
+struct StaleSlots {
+  std::vector<uint64_t> offsets;  // strata + 1
+  std::vector<uint32_t> slots;  // of the population; stratum g has slots[offsets[g]..offsets[g+1])
+};
+
+// Returns for each stratum the max(1, floor(guard.stale_fraction n_g)) slots whose score was
+// reported longest ago, by the reported column "<score>.step": never (NaN) first, ties by a keyed
+// hash. O(N).
+StaleSlots StalestSlots(const PlanInput& input, const Population& population);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_STALE_H_
