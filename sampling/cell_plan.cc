@@ -5,8 +5,9 @@
 
 #include "absl/types/span.h"
 #include "base/log.h"
-#include "sampling/leaf.h"
+#include "sampling/pruning.h"
 #include "sampling/stored_set.h"
+#include "sampling/weight_rule.h"
 
 namespace subset::sampling {
 namespace {
@@ -31,12 +32,26 @@ Permutation SlotOrder(const CellLayout& layout, const StreamKey& key, uint64_t s
   return Permutation(slots, DeriveKey(key, Purpose::kSlotOrder));
 }
 
+// Whether the cells of this epoch depend on what the run has reported.
+bool ReadsScores(const PlanInput& input) {
+  const Preference& preference = input.spec.preference;
+  switch (preference.kind) {
+    case Preference::Kind::kUniform:
+      return false;
+    case Preference::Kind::kBelowMeanPruning:
+      return preference.column.empty() && Prunes(preference, input.key.epoch);
+    default:
+      return preference.column.empty();
+  }
+}
+
 }  // namespace
 
-CellPlan::CellPlan(const PlanInput& input, CellLayout layout)
-    : num_samples_(input.num_samples),
+CellPlan::CellPlan(const PlanInput& input, const Population& population, CellLayout layout)
+    : num_samples_(population.num_samples),
+      num_eligible_(population.size()),
       epoch_(input.key.epoch),
-      stored_(input.spec.score_driven() && Prunes(input.spec.preference, input.key.epoch)),
+      stored_(ReadsScores(input)),
       layout_(std::move(layout)),
       slots_(SlotRanges(layout_)),
       direct_(IsDirect(layout_)),
@@ -65,45 +80,51 @@ void CellPlan::ChooseRemainders(const PlanInput& input) {
 }
 
 void CellPlan::FillTraits(const PlanInput& input) {
-  const Weight& weight = input.spec.weight;
-  const bool weighted = weight.target != Weight::Target::kNone;
+  const bool weighted = input.spec.weight.target != Weight::Target::kNone;
   const double num_slots = static_cast<double>(slots_.total());
   traits_.num_positions = slots_.total();
-  bool reached = true;          // every sample can appear
-  bool alike = true;            // every sample with the same probability
-  bool all_one = true;          // every weight, before beta
-  double sum_squares = 0;       // of mu
-  std::optional<size_t> first;  // cell with slots
+  traits_.fell_back_to_uniform = layout_.fell_back_to_uniform;
+  std::vector<double> exact;  // weight of each cell
+  double largest = 0;
+  uint64_t members = 0;
+  double sum_squares = 0;  // of mu
+  for (const Cell& cell : layout_.cells) {
+    const double count = static_cast<double>(cell.count);
+    const double mu = cell.expected_slots / count;
+    probabilities_.push_back(mu);
+    exact.push_back(weighted && mu > 0 ? layout_.mass / cell.inverse_target / mu : 1);
+    if (mu > 0) largest = std::max(largest, exact.back());
+    members += cell.count;
+    sum_squares += count * mu * mu;
+  }
+  const WeightRule rule(input.spec.weight, largest);
+
+  bool reached = members == num_eligible_;  // every sample can appear
+  bool alike = true;                        // every sample with the same probability
+  bool unchanged = true;                    // every weight is the exact one
+  std::optional<size_t> first;              // cell with slots
   bool same_probability = true;
   bool same_weight = true;
   for (size_t c = 0; c < layout_.cells.size(); ++c) {
     const Cell& cell = layout_.cells[c];
-    const double count = static_cast<double>(cell.count);
-    const double mu = cell.expected_slots / count;
-    const double exact = layout_.mass / cell.inverse_target / mu;
-    double w = weighted ? exact : 1;
-    all_one &= static_cast<float>(w) == 1;
-    if (weighted && weight.beta != 1) w = PortablePow(w, weight.beta);
-    probabilities_.push_back(mu);
-    weights_.push_back(static_cast<float>(w));
-    sum_squares += count * mu * mu;
+    weights_.push_back(static_cast<float>(rule(exact[c])));
+    unchanged &= weights_[c] == static_cast<float>(exact[c]);
     reached &= cell.slots > 0;
-    alike &= mu == probabilities_[0];
+    alike &= probabilities_[c] == probabilities_[0];
     traits_.distinct_samples += std::min(cell.slots, cell.count);
     if (cell.slots > cell.count) traits_.probability_kind = ProbabilityKind::kExpectedCount;
     if (cell.slots == 0) continue;
     if (!first) first = c;
-    same_probability &= mu == probabilities_[*first];
+    same_probability &= probabilities_[c] == probabilities_[*first];
     same_weight &= weights_[c] == weights_[*first];
   }
   SUBSET_CHECK(first.has_value());
   if (same_probability) traits_.probability = probabilities_[*first];
   if (same_weight) traits_.weight = weights_[*first];
   traits_.effective_sample_ratio =
-      num_slots * num_slots / (static_cast<double>(num_samples_) * sum_squares);
+      num_slots * num_slots / (static_cast<double>(num_eligible_) * sum_squares);
 
-  const bool exact = weighted ? weight.beta == 1 || all_one : alike;
-  if (!reached || !exact) {
+  if (!reached || !(weighted ? unchanged : alike)) {
     traits_.unbiased_over = UnbiasedOver::kNothing;
   } else if (weighted && layout_.mass != num_slots) {
     traits_.unbiased_over = UnbiasedOver::kEpoch;
@@ -142,14 +163,25 @@ void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
   }
 }
 
+void CellPlan::Expect(absl::Span<double> counts) const {
+  std::fill(counts.begin(), counts.end(), 0);
+  const uint32_t* members = layout_.members();
+  for (size_t c = 0; c < layout_.cells.size(); ++c) {
+    const Cell& cell = layout_.cells[c];
+    for (uint64_t k = cell.first; k < cell.first + cell.count; ++k) {
+      counts[members == nullptr ? k : members[k]] = probabilities_[c];
+    }
+  }
+}
+
 std::string CellPlan::Serialize() const {
   if (!stored_) return "";
-  SampleSet low(num_samples_);
+  SampleSet set(num_samples_);
   for (const Cell& cell : layout_.cells) {
-    if (!cell.low) continue;
-    for (uint64_t k = 0; k < cell.count; ++k) low.Insert(layout_.members()[cell.first + k]);
+    if (!cell.stored) continue;
+    for (uint64_t k = 0; k < cell.count; ++k) set.Insert(layout_.members()[cell.first + k]);
   }
-  return SerializeSampleSet(low, num_samples_, epoch_);
+  return SerializeSampleSet(set, num_samples_, epoch_);
 }
 
 }  // namespace subset::sampling

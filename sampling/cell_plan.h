@@ -22,13 +22,15 @@ namespace subset::sampling {
 class CellPlan final : public EpochPlan {
  public:
   // At least one slot. Time and 4 bytes for each slot of a remainder.
-  CellPlan(const PlanInput& input, CellLayout layout);
+  CellPlan(const PlanInput& input, const Population& population, CellLayout layout);
 
   const PlanTraits& traits() const override { return traits_; }
   void Draw(uint64_t position, absl::Span<uint32_t> indices, absl::Span<double> probabilities,
             absl::Span<float> weights) const override;
+  void Expect(absl::Span<double> counts) const override;
 
-  // Empty, except in an epoch that prunes: then a bit for each sample below the mean.
+  // Empty, unless cells depend on reported scores: then a bit for each sample below the mean, or of
+  // each chosen one.
   std::string Serialize() const override;
 
  private:
@@ -46,7 +48,8 @@ class CellPlan final : public EpochPlan {
   const uint32_t* SampleAt(uint64_t slot, uint32_t cell) const;
 
   // Constant after construction.
-  uint64_t num_samples_;
+  uint64_t num_samples_;  // of the dataset
+  uint64_t num_eligible_;
   uint64_t epoch_;
   bool stored_;  // depends on scores
   CellLayout layout_;

@@ -9,7 +9,8 @@
 
 #include "sampling/columns.h"
 #include "sampling/plan.h"
-#include "sampling/pruning.h"
+#include "sampling/population.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 
@@ -19,7 +20,7 @@ struct Cell {
   uint64_t slots = 0;
   double expected_slots = 0;  // what mu is: expected_slots / count
   double inverse_target = 0;  // 1 / r_i
-  bool low = false;           // below the mean, so pruned from
+  bool stored = false;        // its members are the set that a stored plan keeps
 };
 
 struct CellLayout {
@@ -30,6 +31,7 @@ struct CellLayout {
   // w = mass * r_i / mu_i. The number of slots makes the mean over a batch unbiased, the number of
   // samples makes the weights of an epoch sum to it.
   double mass = 0;
+  bool fell_back_to_uniform = false;  // a stratum had no chosen sample
 
   const uint32_t* members() const {
     if (strata != nullptr) return strata->members.data();
@@ -38,14 +40,20 @@ struct CellLayout {
 };
 
 // Every sample alike: one cell.
-CellLayout UniformCells(const PlanInput& input, uint64_t slots);
+CellLayout UniformCells(const Population& population, uint64_t slots);
 
 // One cell for each stratum, `slots` shared out by spec.proportion. Where there are too few slots
 // for every stratum, mu is taken over the rounding too: weights are then unbiased over epochs only.
-CellLayout StratumCells(const PlanInput& input, uint64_t slots);
+CellLayout StratumCells(const PlanInput& input, const Population& population, uint64_t slots);
 
 // One cell of what is kept, one of what is pruned from; by stratum if the spec says so.
-CellLayout PrunedCells(const PlanInput& input, const SampleSet& low);
+CellLayout PrunedCells(const PlanInput& input, const Population& population, const SampleSet& low);
+
+// The chosen samples, each once; with shares, as many slots as there are chosen samples, shared out
+// over the strata (one that has no chosen sample is drawn from whole). The target is that of the
+// spec on what is chosen.
+CellLayout ChosenCells(const PlanInput& input, const Population& population,
+                       const SampleSet& chosen);
 
 }  // namespace subset::sampling
 

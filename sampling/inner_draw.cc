@@ -30,7 +30,7 @@ InnerDraw InnerProbabilities(const PlanInput& input, const Population& populatio
   if (guard.refresh > 0) {
     const StaleSlots stale = StalestSlots(input, population);
     for (size_t g = 0; g + 1 < stale.offsets.size(); ++g) {
-      const double count = static_cast<double>(stale.offsets[g + 1] - stale.offsets[g]);
+      const double count = static_cast<double>(stale.count(g));
       for (uint64_t k = stale.offsets[g]; k < stale.offsets[g + 1]; ++k) {
         inner.probabilities[stale.slots[k]] += guard.refresh / count;
       }

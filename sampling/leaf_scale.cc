@@ -9,13 +9,6 @@ namespace {
 constexpr int kMeanExponent = 19;       // the mean weight is below 2^19,
 constexpr int kLeastMeanExponent = 12;  // or, to fit a large one, below 2^12
 
-// What the scores of a dataset look like.
-struct Summary {
-  uint64_t scored = 0;
-  double sum = 0;
-  double maximum = 0;
-};
-
 template <typename F>
 void ForEachScored(const ScoreView& scores, uint64_t num_samples, F f) {
   for (uint64_t first = 0; first < num_samples && !scores.chunks.empty(); first += kChunkSamples) {
@@ -23,26 +16,9 @@ void ForEachScored(const ScoreView& scores, uint64_t num_samples, F f) {
     if (chunk == nullptr) continue;
     const uint64_t count = std::min(kChunkSamples, num_samples - first);
     for (uint64_t i = 0; i < count; ++i) {
-      if (!std::isnan(chunk[i])) f(std::max(0.0, static_cast<double>(chunk[i])));
+      if (!std::isnan(chunk[i])) f(static_cast<double>(chunk[i]));
     }
   }
-}
-
-Summary Summarize(const ScoreView& scores, uint64_t num_samples) {
-  Summary summary;
-  ForEachScored(scores, num_samples, [&](double score) {
-    ++summary.scored;
-    summary.sum += score;
-    summary.maximum = std::max(summary.maximum, score);
-  });
-  return summary;
-}
-
-double UnscoredScore(const Guard& guard, const Summary& summary) {
-  if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
-  if (summary.scored == 0) return 1;
-  if (guard.unscored == Guard::Unscored::kMaximum) return summary.maximum;
-  return summary.sum / static_cast<double>(summary.scored);
 }
 
 }  // namespace
@@ -64,48 +40,56 @@ double LeafScale::Power(double score) const {
   return PortablePow(std::clamp(base, least_base_, largest_base_), alpha_);
 }
 
-Leaf LeafScale::Encode(float score, bool* clamped) const {
-  const double power = Power(std::isnan(score) ? parameters_.unscored : static_cast<double>(score));
+Leaf LeafScale::Encode(double score, bool* clamped) const {
+  const double power = Power(std::isnan(score) ? parameters_.unscored : score);
   const double weight = power * weight_factor_;
   *clamped = weight > 0 && weight < 0.5;
   return EncodeLeaf(weight, clamped);
 }
 
-LeafScale LeafScale::Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
-                         const Guard& guard, bool* any_positive) {
-  const Summary summary = Summarize(scores, num_samples);
-  *any_positive = summary.maximum > 0;
+double LeafScale::UnscoredScore(const Guard& guard, const Summary& summary) {
+  if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
+  if (summary.scored == 0) return 1;
+  if (guard.unscored == Guard::Unscored::kMaximum) return summary.maximum;
+  return summary.sum / static_cast<double>(summary.scored);
+}
 
+LeafScale LeafScale::Unit(const Summary& summary, uint64_t n, double alpha, const Guard& guard) {
   Parameters parameters;
   parameters.unscored = UnscoredScore(guard, summary);
-  const uint64_t unscored = num_samples - summary.scored;
-  const double maximum = std::max(summary.maximum, unscored > 0 ? parameters.unscored : 0.0);
+  const bool any_unscored = summary.scored < n;
+  const double maximum = std::max(summary.maximum, any_unscored ? parameters.unscored : 0.0);
   if (maximum > 0) {
     int exponent;
     std::frexp(maximum, &exponent);
     parameters.score_exponent = std::min(-exponent, 1000);  // the largest base is in [1/2, 1)
   }
+  return LeafScale(alpha, parameters);
+}
 
-  const LeafScale unit(alpha, parameters);
-  double sum = 0;
-  if (alpha == 1) {
-    sum = summary.sum * unit.score_factor_;
-  } else {
-    ForEachScored(scores, num_samples, [&](double score) { sum += unit.Power(score); });
-  }
-  if (unscored > 0) sum += static_cast<double>(unscored) * unit.Power(parameters.unscored);
-  const double mean = sum / static_cast<double>(num_samples);
+LeafScale LeafScale::WithMean(const Summary& summary, uint64_t n, double sum) const {
+  const uint64_t unscored = n - summary.scored;
+  const double maximum = std::max(summary.maximum, unscored > 0 ? parameters_.unscored : 0.0);
+  if (unscored > 0) sum += static_cast<double>(unscored) * Power(parameters_.unscored);
+  const double mean = sum / static_cast<double>(n);
+  Parameters parameters = parameters_;
   parameters.weight_exponent = kMeanExponent;
   if (mean > 0) {
     int exponent;
     std::frexp(mean, &exponent);  // mean in [2^(exponent - 1), 2^exponent)
     parameters.weight_exponent -= exponent;
-    while (std::ldexp(unit.Power(maximum), parameters.weight_exponent) > kMaxLeafWeight &&
+    while (std::ldexp(Power(maximum), parameters.weight_exponent) > kMaxLeafWeight &&
            exponent + parameters.weight_exponent > kLeastMeanExponent) {
       --parameters.weight_exponent;
     }
   }
-  return LeafScale(alpha, parameters);
+  return LeafScale(alpha_, parameters);
+}
+
+LeafScale LeafScale::Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
+                         const Guard& guard, bool* any_positive) {
+  return Fit([&](auto f) { ForEachScored(scores, num_samples, f); }, num_samples, alpha, guard,
+             any_positive);
 }
 
 }  // namespace subset::sampling

@@ -3,6 +3,7 @@
 #ifndef SUBSET_SAMPLING_LEAF_SCALE_H_
 #define SUBSET_SAMPLING_LEAF_SCALE_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "sampling/columns.h"
@@ -27,9 +28,14 @@ class LeafScale {
 
   LeafScale(double alpha, const Parameters& parameters);
 
-  // Fits the scale to scores (NaN: unscored, by `guard`; negative ones count as 0). Where nothing
-  // is scored, every sample takes the score 1, unless a prior is set. O(N); *any_positive says
-  // whether any score is positive.
+  // Fits the scale to n scores (unscored ones by `guard`; negative ones count as 0). `for_each(f)`
+  // calls f(double score) with each one that is scored, in the same order every time. Where nothing
+  // is scored, every sample takes the score 1, unless a prior is set. *any_positive says whether
+  // any score is positive.
+  template <typename ForEach>
+  static LeafScale Fit(ForEach for_each, uint64_t n, double alpha, const Guard& guard,
+                       bool* any_positive);
+  // The same for the scores of a whole dataset (NaN: unscored). O(N).
   static LeafScale Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
                        const Guard& guard, bool* any_positive);
 
@@ -37,9 +43,22 @@ class LeafScale {
 
   // Returns the leaf of a score (NaN: unscored). A positive score never has leaf 0. Sets *clamped
   // where the weight is outside the range of leaves: above the largest, or positive below a half.
-  Leaf Encode(float score, bool* clamped) const;
+  Leaf Encode(double score, bool* clamped) const;
 
  private:
+  // What the scores look like.
+  struct Summary {
+    uint64_t scored = 0;
+    double sum = 0;
+    double maximum = 0;
+  };
+
+  static double UnscoredScore(const Guard& guard, const Summary& summary);
+  // With the score exponent only, so that powers can be summed.
+  static LeafScale Unit(const Summary& summary, uint64_t n, double alpha, const Guard& guard);
+  // Sets the weight exponent from the sum of the powers of the scored.
+  LeafScale WithMean(const Summary& summary, uint64_t n, double sum) const;
+
   // Returns (score * 2^score_exponent)^alpha, kept within 2^-1000 .. 2^1000; 0 for scores not > 0.
   double Power(double score) const;
 
@@ -50,6 +69,27 @@ class LeafScale {
   double least_base_;  // bases whose powers are 2^-1000 and 2^1000
   double largest_base_;
 };
+
+template <typename ForEach>
+LeafScale LeafScale::Fit(ForEach for_each, uint64_t n, double alpha, const Guard& guard,
+                         bool* any_positive) {
+  Summary summary;
+  for_each([&](double score) {
+    score = std::max(0.0, score);
+    ++summary.scored;
+    summary.sum += score;
+    summary.maximum = std::max(summary.maximum, score);
+  });
+  *any_positive = summary.maximum > 0;
+  const LeafScale unit = Unit(summary, n, alpha, guard);
+  double sum = 0;
+  if (alpha == 1) {
+    sum = summary.sum * unit.score_factor_;
+  } else {
+    for_each([&](double score) { sum += unit.Power(score); });
+  }
+  return unit.WithMean(summary, n, sum);
+}
 
 }  // namespace subset::sampling
 

@@ -1,13 +1,18 @@
 #include "sampling/plan.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "sampling/cell_plan.h"
 #include "sampling/cells.h"
+#include "sampling/eligible.h"
+#include "sampling/population.h"
+#include "sampling/preference.h"
+#include "sampling/preferred_scores.h"
 #include "sampling/pruning.h"
 #include "sampling/score_draw.h"
 #include "sampling/stored_set.h"
@@ -29,6 +34,10 @@ class WeightedPlan final : public EpochPlan {
             absl::Span<float> weights) const override {
     draw_->Draw(key_, position, indices, probabilities, weights);
   }
+  void Expect(absl::Span<double> counts) const override {
+    draw_->Probabilities(counts);
+    for (double& count : counts) count *= static_cast<double>(traits_.num_positions);
+  }
   std::string Serialize() const override { return stored_ ? draw_->Serialize() : ""; }
 
  private:
@@ -38,61 +47,148 @@ class WeightedPlan final : public EpochPlan {
   const PlanTraits traits_;
 };
 
-bool WithReplacement(const PlanInput& input) {
-  return input.spec.draw.kind == Draw::Kind::kWithReplacement;
+// How a plan of this input is made.
+enum class Form { kUniform, kPruned, kChosen, kWeighted };
+
+Form FormOf(const PlanInput& input) {
+  if (input.spec.draw.kind == Draw::Kind::kWithReplacement) return Form::kWeighted;
+  const Preference& preference = input.spec.preference;
+  switch (preference.kind) {
+    case Preference::Kind::kUniform:
+      return Form::kUniform;
+    case Preference::Kind::kBelowMeanPruning:
+      return Prunes(preference, input.key.epoch) ? Form::kPruned : Form::kUniform;
+    default:
+      return Form::kChosen;
+  }
 }
 
-bool PrunesNow(const PlanInput& input) {
-  return input.spec.preference.kind == Preference::Kind::kBelowMeanPruning &&
-         Prunes(input.spec.preference, input.key.epoch);
+absl::Status NothingToDraw(absl::string_view why) {
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: ", why)),
+                    "NOTHING_TO_DRAW");
 }
 
-absl::StatusOr<std::unique_ptr<EpochPlan>> NewWeightedPlan(
-    const PlanInput& input, absl::StatusOr<std::unique_ptr<ScoreDraw>> draw) {
-  SUBSET_RETURN_IF_ERROR(draw.status());
-  return std::make_unique<WeightedPlan>(input, *std::move(draw));
-}
-
-// The plan of an epoch that reads no score.
-absl::StatusOr<std::unique_ptr<EpochPlan>> NewScorelessPlan(const PlanInput& input) {
+// Shares, or every sample alike.
+absl::StatusOr<CellLayout> UniformLayout(const PlanInput& input, const Population& population) {
   const SamplerSpec& spec = input.spec;
-  const uint64_t slots = FloorFraction(spec.draw.fraction, input.num_samples);
+  const uint64_t slots = FloorFraction(spec.draw.fraction, population.size());
   if (slots == 0) {
-    return WithReason(absl::FailedPreconditionError(
-                          absl::StrCat("nothing to draw: draw.fraction ", spec.draw.fraction,
-                                       " of ", input.num_samples, " samples is 0")),
-                      "NOTHING_TO_DRAW");
+    return NothingToDraw(absl::StrCat("draw.fraction ", spec.draw.fraction, " of ",
+                                      population.size(), " samples is 0"));
   }
   // Strata are cells where they change a share or a weight.
-  const bool by_stratum = spec.proportion.kind == Proportion::Kind::kEqual ||
+  const bool by_stratum = spec.proportion.kind != Proportion::Kind::kNatural ||
                           spec.weight.target == Weight::Target::kBalanced;
-  return std::make_unique<CellPlan>(
-      input, by_stratum ? StratumCells(input, slots) : UniformCells(input, slots));
+  return by_stratum ? StratumCells(input, population, slots) : UniformCells(population, slots);
+}
+
+// The plan of an epoch whose filter reads scores: who was eligible is kept with it.
+class FilteredPlan final : public EpochPlan {
+ public:
+  FilteredPlan(std::string population, std::unique_ptr<EpochPlan> plan)
+      : population_(std::move(population)), plan_(std::move(plan)) {}
+
+  const PlanTraits& traits() const override { return plan_->traits(); }
+  void Draw(uint64_t position, absl::Span<uint32_t> indices, absl::Span<double> probabilities,
+            absl::Span<float> weights) const override {
+    plan_->Draw(position, indices, probabilities, weights);
+  }
+  void Expect(absl::Span<double> counts) const override { plan_->Expect(counts); }
+
+  // u64 size of the population's bytes, those, and the bytes of the plan.
+  std::string Serialize() const override {
+    const uint64_t size = population_.size();
+    std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
+    return absl::StrCat(bytes, population_, plan_->Serialize());
+  }
+
+ private:
+  const std::string population_;
+  const std::unique_ptr<EpochPlan> plan_;
+};
+
+// The plan of an input with a population; with `stored`, from what its Serialize returned in place
+// of the scores.
+absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
+                                                   const absl::string_view* stored) {
+  const Population& population = *input.population;
+  const Form form = FormOf(input);
+  if (form == Form::kWeighted) {
+    auto draw = stored == nullptr ? ScoreDraw::Build(input) : ScoreDraw::Parse(input, *stored);
+    SUBSET_RETURN_IF_ERROR(draw.status());
+    return std::make_unique<WeightedPlan>(input, *std::move(draw));
+  }
+  if (form == Form::kUniform) {
+    SUBSET_ASSIGN_OR_RETURN(CellLayout layout, UniformLayout(input, population));
+    return std::make_unique<CellPlan>(input, population, std::move(layout));
+  }
+  SampleSet set(0);
+  if (stored != nullptr) {
+    SUBSET_ASSIGN_OR_RETURN(set, ParseSampleSet(*stored, input.num_samples, input.key.epoch));
+  } else if (form == Form::kPruned) {
+    set = BelowMean(PreferredScores(input, population), population,
+                    input.spec.preference.per_stratum);
+  } else {
+    set = ChosenSamples(input, population);
+  }
+  CellLayout layout = form == Form::kPruned ? PrunedCells(input, population, set)
+                                            : ChosenCells(input, population, set);
+  if (layout.cells.empty()) return absl::DataLossError("stored plan holds no eligible sample");
+  return std::make_unique<CellPlan>(input, population, std::move(layout));
+}
+
+// Whether the plan, given its population, depends on what the run has reported.
+bool IsStored(const PlanInput& input) {
+  switch (FormOf(input)) {
+    case Form::kUniform:
+      return false;
+    case Form::kWeighted:
+      return input.spec.score_driven();
+    default:
+      return input.spec.preference.column.empty();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<EpochPlan>> ParseFor(const PlanInput& input,
+                                                    absl::string_view serialized) {
+  if (IsStored(input)) return NewPlan(input, &serialized);
+  if (serialized.empty()) return NewPlan(input, nullptr);
+  return absl::DataLossError(
+      absl::StrCat("stored plan of ", serialized.size(), " bytes, but this plan stores nothing"));
+}
+
+absl::StatusOr<std::unique_ptr<EpochPlan>> WithFilter(
+    const PlanInput& input, absl::StatusOr<std::unique_ptr<EpochPlan>> plan) {
+  if (!plan.ok() || !FilterReadsScores(input.spec)) return plan;
+  return std::make_unique<FilteredPlan>(SerializePopulation(*input.population, input.key.epoch),
+                                        *std::move(plan));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildPlan(const PlanInput& input) {
-  SUBSET_CHECK(input.spec.proportion.column.empty() || input.strata != nullptr);
-  if (WithReplacement(input)) return NewWeightedPlan(input, ScoreDraw::Build(input));
-  if (!PrunesNow(input) || input.num_samples == 0) return NewScorelessPlan(input);
-  const Strata* strata = input.spec.preference.per_stratum ? input.strata.get() : nullptr;
-  return std::make_unique<CellPlan>(
-      input, PrunedCells(input, BelowMean(input.columns.score(input.spec.preference.score), input.num_samples, strata)));
+  PlanInput own = input;
+  SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
+  return WithFilter(own, NewPlan(own, nullptr));
 }
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
                                                      absl::string_view serialized) {
-  const bool stored = WithReplacement(input) ? input.spec.score_driven() : PrunesNow(input);
-  if (!stored) {
-    if (serialized.empty()) return BuildPlan(input);
-    return absl::DataLossError(
-        absl::StrCat("stored plan of ", serialized.size(), " bytes, but this plan stores nothing"));
+  PlanInput own = input;
+  if (!FilterReadsScores(input.spec)) {
+    SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
+    return ParseFor(own, serialized);
   }
-  if (WithReplacement(input)) return NewWeightedPlan(input, ScoreDraw::Parse(input, serialized));
-  SUBSET_ASSIGN_OR_RETURN(const SampleSet low,
-                          ParseSampleSet(serialized, input.num_samples, input.key.epoch));
-  return std::make_unique<CellPlan>(input, PrunedCells(input, low));
+  uint64_t size = 0;
+  if (serialized.size() >= sizeof(size)) std::memcpy(&size, serialized.data(), sizeof(size));
+  serialized.remove_prefix(std::min(serialized.size(), sizeof(size)));
+  if (size == 0 || size > serialized.size()) {
+    return absl::DataLossError(absl::StrCat("stored plan of ", serialized.size(),
+                                            " bytes lacks its ", size,
+                                            " bytes of eligible samples"));
+  }
+  SUBSET_ASSIGN_OR_RETURN(own.population, ParsePopulation(input, serialized.substr(0, size)));
+  return WithFilter(own, ParseFor(own, serialized.substr(size)));
 }
 
 }  // namespace subset::sampling

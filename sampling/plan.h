@@ -66,6 +66,11 @@ class EpochPlan {
   virtual void Draw(uint64_t position, absl::Span<uint32_t> indices,
                     absl::Span<double> probabilities, absl::Span<float> weights) const = 0;
 
+  // Writes how often each sample of the dataset is expected at the positions of the epoch, given
+  // what was frozen before it was drawn: mu_i, 0 where a sample cannot appear. They sum to
+  // num_positions. O(N).
+  virtual void Expect(absl::Span<double> counts) const = 0;
+
   // Returns what ParsePlan needs beside the scores to give the same plan; empty where the plan is a
   // function of spec, key, N and strata alone.
   virtual std::string Serialize() const = 0;

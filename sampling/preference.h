@@ -13,7 +13,7 @@
 
 #include "sampling/plan.h"
 #include "sampling/population.h"
-#include "sampling/pruning.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 

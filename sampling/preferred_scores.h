@@ -21,6 +21,7 @@ std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& p
 // none. Immutable; thread-safe. Valid as long as the views of the input.
 class PreferredScores {
  public:
+  explicit PreferredScores(ScoreView reported) : reported_(reported) {}
   PreferredScores(const PlanInput& input, const Population& population);
 
   double operator[](uint32_t sample) const {

@@ -8,19 +8,19 @@
 namespace subset::sampling {
 namespace {
 
-// Inserts what is below the mean among samples sample(0), ..., sample(count - 1).
-template <typename SampleAt>
-void InsertBelowMean(const ScoreView& scores, uint64_t count, SampleAt sample, SampleSet* low) {
+// Inserts what is below the mean among slots first .. first + count - 1.
+void InsertBelowMean(const PreferredScores& scores, const Population& population, uint64_t first,
+                     uint64_t count, SampleSet* low) {
   ExactMean mean;
-  for (uint64_t k = 0; k < count; ++k) {
-    const float score = scores[sample(k)];
+  for (uint64_t slot = first; slot < first + count; ++slot) {
+    const auto score = static_cast<float>(scores[population.sample(slot)]);
     if (!std::isnan(score)) mean.Add(score);
   }
   if (mean.count() == 0) return;
   const float threshold = mean.LeastNotBelow();
-  for (uint64_t k = 0; k < count; ++k) {
-    const uint64_t i = sample(k);
-    if (scores[i] < threshold) low->Insert(i);  // false for NaN
+  for (uint64_t slot = first; slot < first + count; ++slot) {
+    const uint32_t i = population.sample(slot);
+    if (static_cast<float>(scores[i]) < threshold) low->Insert(i);  // false for NaN
   }
 }
 
@@ -30,17 +30,14 @@ bool Prunes(const Preference& preference, uint64_t epoch) {
   return epoch < FloorFraction(preference.delta, preference.total_epochs);
 }
 
-SampleSet BelowMean(const ScoreView& scores, uint64_t num_samples, const Strata* strata) {
-  SampleSet low(num_samples);
-  if (strata == nullptr) {
-    InsertBelowMean(
-        scores, num_samples, [](uint64_t k) { return k; }, &low);
+SampleSet BelowMean(const PreferredScores& scores, const Population& population, bool per_stratum) {
+  SampleSet low(population.num_samples);
+  if (!per_stratum) {
+    InsertBelowMean(scores, population, 0, population.size(), &low);
     return low;
   }
-  for (size_t g = 0; g < strata->values.size(); ++g) {
-    const uint32_t* members = strata->members.data() + strata->offsets[g];
-    InsertBelowMean(
-        scores, strata->count(g), [&](uint64_t k) -> uint64_t { return members[k]; }, &low);
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    InsertBelowMean(scores, population, population.first(g), population.count(g), &low);
   }
   return low;
 }

@@ -6,7 +6,8 @@
 
 #include <cstdint>
 
-#include "sampling/columns.h"
+#include "sampling/population.h"
+#include "sampling/preferred_scores.h"
 #include "sampling/sample_set.h"
 #include "sampling/spec.h"
 
@@ -16,10 +17,10 @@ namespace subset::sampling {
 // everything.
 bool Prunes(const Preference& preference, uint64_t epoch);
 
-// Returns the scored samples whose score is strictly below the mean of the scored; with `strata`,
-// of the scored of their stratum. Unscored samples take no part. Exact: equal scores are never
-// below their mean. O(N), two passes over the scores.
-SampleSet BelowMean(const ScoreView& scores, uint64_t num_samples, const Strata* strata);
+// Returns the scored samples of the population whose score is strictly below the mean of the
+// scored, or of the scored of their stratum. Unscored samples take no part. Exact: equal scores are
+// never below their mean. O(N), two passes over the scores.
+SampleSet BelowMean(const PreferredScores& scores, const Population& population, bool per_stratum);
 
 // Returns how many of `low` > 0 samples stay: max(1, floor((1 - ratio) * low)).
 uint64_t KeptCount(const Preference& preference, uint64_t low);

@@ -1,7 +1,7 @@
-// Draws with replacement by score^alpha within strata, with a uniform floor: the one structure
-// under frozen weighted plans and live draws.
+// Draws with replacement by a preference within strata, with guards: the one structure under frozen
+// weighted plans and live draws.
 //
-//   q_i = p_g * ((1 - lambda) * v_i / V_g + lambda / n_g)        w_i = (r_i / q_i) ^ beta
+//   q_i = p_g ((1 - lambda - rho) v_i / V_g + lambda / n_g + rho o_i)     w_i = r_i / q_i
 //
 // v_i are the integer weights of the index: the probability returned is exact for them.
 
@@ -21,8 +21,8 @@ namespace subset::sampling {
 // Not thread-safe: const methods may run together, Update alone.
 class ScoreDraw {
  public:
-  // input.spec draws with replacement. The leaf scale and the value of unscored samples are fixed
-  // here. O(N).
+  // input.spec draws with replacement. Fails as BuildPlan. The leaf scale and the value of unscored
+  // samples are fixed here. O(N).
   static absl::StatusOr<std::unique_ptr<ScoreDraw>> Build(const PlanInput& input);
   static absl::StatusOr<std::unique_ptr<ScoreDraw>> Parse(const PlanInput& input,
                                                           absl::string_view serialized);
@@ -37,6 +37,9 @@ class ScoreDraw {
 
   // Takes new scores (finite, >= 0) for samples, in order.
   virtual void Update(absl::Span<const uint32_t> indices, absl::Span<const float> scores) = 0;
+
+  // Writes q_i of each sample of the dataset; 0 where it cannot be drawn. O(N).
+  virtual void Probabilities(absl::Span<double> q) const = 0;
 
   // The leaves, the scale and the shares: everything Draw reads.
   virtual std::string Serialize() const = 0;

@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "sampling/ranks.h"
 
 namespace subset::sampling {
 
+StaleSlots::StaleSlots(SampleSet set, const Population& population) : members(std::move(set)) {
+  offsets.push_back(0);
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    const uint64_t first = population.first(g);
+    for (uint64_t slot = first; slot < first + population.count(g); ++slot) {
+      if (members.Contains(slot)) slots.push_back(static_cast<uint32_t>(slot));
+    }
+    offsets.push_back(slots.size());
+  }
+}
+
 StaleSlots StalestSlots(const PlanInput& input, const Population& population) {
   const ScoreView steps = input.columns.score(StepColumn(input.spec.preference.score));
   const PhiloxKey ties = DeriveKey(input.key, Purpose::kStaleTies);
-  StaleSlots stale;
-  stale.offsets.push_back(0);
+  SampleSet stale(population.size());
   std::vector<RankedSlot> ranked;
   for (size_t g = 0; g < population.num_strata(); ++g) {
     const uint64_t first = population.first(g);
@@ -29,12 +39,9 @@ StaleSlots StalestSlots(const PlanInput& input, const Population& population) {
     const uint64_t count =
         std::min(n, std::max<uint64_t>(1, FloorFraction(input.spec.guard.stale_fraction, n)));
     PartitionRanks(0, count, &ranked);
-    const size_t before = stale.slots.size();
-    for (uint64_t k = 0; k < count; ++k) stale.slots.push_back(ranked[k].slot);
-    std::sort(stale.slots.begin() + before, stale.slots.end());  // PartitionRanks leaves no order
-    stale.offsets.push_back(stale.slots.size());
+    for (uint64_t k = 0; k < count; ++k) stale.Insert(ranked[k].slot);
   }
-  return stale;
+  return StaleSlots(std::move(stale), population);
 }
 
 }  // namespace subset::sampling

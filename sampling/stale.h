@@ -8,13 +8,21 @@
 
 #include "sampling/plan.h"
 #include "sampling/population.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 
-// The stalest samples of each stratum.
+// Slots of the population, by stratum. A value.
 struct StaleSlots {
+  StaleSlots() : members(0) {}
+  StaleSlots(SampleSet members, const Population& population);
+
+  bool empty() const { return slots.empty(); }
+  uint64_t count(size_t g) const { return offsets[g + 1] - offsets[g]; }
+
+  SampleSet members;              // by slot
   std::vector<uint64_t> offsets;  // strata + 1
-  std::vector<uint32_t> slots;  // of the population; stratum g has slots[offsets[g]..offsets[g+1])
+  std::vector<uint32_t> slots;    // ascending; stratum g has slots[offsets[g]..offsets[g+1])
 };
 
 // Returns for each stratum the max(1, floor(guard.stale_fraction n_g)) slots whose score was

@@ -1,10 +1,12 @@
 #include "sampling/stratum_index.h"
 
 #include <algorithm>
-#include <utility>
+#include <limits>
 
 namespace subset::sampling {
 namespace {
+
+constexpr uint32_t kNoSlot = std::numeric_limits<uint32_t>::max();  // of 2^32 slots it is one
 
 unsigned __int128 Square(Leaf leaf) {
   const uint64_t weight = LeafWeight(leaf);
@@ -13,18 +15,16 @@ unsigned __int128 Square(Leaf leaf) {
 
 }  // namespace
 
-StratumIndex::StratumIndex(std::shared_ptr<const Strata> strata, uint64_t num_samples,
+StratumIndex::StratumIndex(const Population& population,
                            absl::FunctionRef<void(uint64_t, absl::Span<Leaf>)> fill)
-    : strata_(std::move(strata)), weights_(num_samples, fill) {
+    : population_(population), weights_(population.size(), fill) {
   const absl::Span<const Leaf> all = weights_.leaves();
-  const size_t num_strata = strata_ == nullptr ? 1 : strata_->values.size();
   uint64_t base = 0;
-  for (size_t g = 0; g < num_strata; ++g) {
-    const uint64_t first = strata_ == nullptr ? 0 : strata_->offsets[g];
-    const uint64_t last = strata_ == nullptr ? all.size() : strata_->offsets[g + 1];
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    const uint64_t end = population.first(g) + population.count(g);
     Sums sums;
     sums.base = base;
-    for (uint64_t slot = first; slot < last; ++slot) {
+    for (uint64_t slot = population.first(g); slot < end; ++slot) {
       sums.total += LeafWeight(all[slot]);
       sums.total_squares += Square(all[slot]);
       sums.positive += all[slot] > 0;
@@ -35,27 +35,36 @@ StratumIndex::StratumIndex(std::shared_ptr<const Strata> strata, uint64_t num_sa
 }
 
 void StratumIndex::FindSlots() {
-  slots_.resize(weights_.size());
-  for (uint64_t slot = 0; slot < slots_.size(); ++slot) {
-    slots_[strata_->members[slot]] = static_cast<uint32_t>(slot);
+  slots_.assign(population_.num_samples, kNoSlot);
+  for (uint64_t slot = 0; slot < weights_.size(); ++slot) {
+    slots_[population_.sample(slot)] = static_cast<uint32_t>(slot);
   }
 }
 
 void StratumIndex::Update(absl::Span<const uint32_t> samples, absl::Span<const Leaf> leaves) {
-  if (strata_ != nullptr && slots_.empty()) FindSlots();
+  if (population_.strata == nullptr) return SetSlots(samples, leaves);
+  if (slots_.empty()) FindSlots();
   std::vector<uint32_t> found;
-  if (strata_ != nullptr) {
-    found.reserve(samples.size());
-    for (const uint32_t sample : samples) found.push_back(slots_[sample]);
+  std::vector<Leaf> found_leaves;
+  found.reserve(samples.size());
+  found_leaves.reserve(samples.size());
+  for (size_t k = 0; k < samples.size(); ++k) {
+    const uint32_t slot = slots_[samples[k]];
+    if (slot >= weights_.size()) continue;
+    found.push_back(slot);
+    found_leaves.push_back(leaves[k]);
   }
-  const absl::Span<const uint32_t> slots = strata_ == nullptr ? samples : found;
+  SetSlots(found, found_leaves);
+}
+
+void StratumIndex::SetSlots(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves) {
   // A repeated sample replaces its own earlier leaf: the changes add up to that of the last one.
   std::vector<Leaf> replaced(slots.size());
   weights_.Set(slots, leaves, absl::MakeSpan(replaced));
   for (size_t k = 0; k < slots.size(); ++k) {
     size_t g = 0;
-    if (strata_ != nullptr) {
-      const auto& offsets = strata_->offsets;
+    if (sums_.size() > 1) {
+      const auto& offsets = population_.strata->offsets;
       g = std::upper_bound(offsets.begin(), offsets.end(), slots[k]) - offsets.begin() - 1;
     }
     Sums& sums = sums_[g];
@@ -63,11 +72,17 @@ void StratumIndex::Update(absl::Span<const uint32_t> samples, absl::Span<const L
     sums.total_squares += Square(leaves[k]) - Square(replaced[k]);
     sums.positive += uint64_t{leaves[k] > 0} - uint64_t{replaced[k] > 0};
   }
+  if (least_.has_value()) least_->Update(weights_.leaves(), slots);
   uint64_t base = 0;
   for (Sums& sums : sums_) {
     sums.base = base;
     base += sums.total;
   }
+}
+
+Leaf StratumIndex::LeastPositive(size_t g) const {
+  const uint64_t first = population_.first(g);
+  return least_->Find(weights_.leaves(), first, first + population_.count(g));
 }
 
 uint64_t StratumIndex::memory_bytes() const {

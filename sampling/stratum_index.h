@@ -4,18 +4,19 @@
 #define SUBSET_SAMPLING_STRATUM_INDEX_H_
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
-#include "sampling/columns.h"
+#include "sampling/least_leaf.h"
+#include "sampling/population.h"
 #include "sampling/weight_index.h"
 
 namespace subset::sampling {
 
-// Samples stand in the order of their strata, so that one index serves every stratum: the targets
-// of stratum g are [base, base + total). Without strata slot i is sample i.
+// Slots are those of the population, so that one index serves every stratum: the targets of stratum
+// g are [base, base + total).
 //
 // Not thread-safe: const methods may run together, Update alone.
 class StratumIndex {
@@ -27,26 +28,33 @@ class StratumIndex {
     uint64_t positive = 0;                // samples with v_i > 0
   };
 
-  // `fill` gives the leaves in slot order, as WeightIndex asks for them. `strata` is null for a
-  // single stratum. O(N).
-  StratumIndex(std::shared_ptr<const Strata> strata, uint64_t num_samples,
+  // `fill` gives the leaves in slot order, as WeightIndex asks for them. O(N).
+  StratumIndex(const Population& population,
                absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill);
 
   const WeightIndex& weights() const { return weights_; }
   const std::vector<Sums>& sums() const { return sums_; }
 
-  // Sets the leaves of samples; the last leaf of a repeated sample stays. O(log N) each and
+  // Sets the leaves of samples; the last leaf of a repeated sample stays. Those outside the
+  // population are left out. O(log N) each and
   // O(strata) per call; the first call over strata takes O(N) and 4 bytes a sample.
   void Update(absl::Span<const uint32_t> samples, absl::Span<const Leaf> leaves);
+
+  // Makes LeastPositive answer from here on. O(N).
+  void TrackLeast() { least_.emplace(weights_.leaves()); }
+  // Returns the least positive leaf of stratum g, 0 where it has none. O(log N).
+  Leaf LeastPositive(size_t g) const;
 
   uint64_t memory_bytes() const;
 
  private:
   void FindSlots();
+  void SetSlots(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves);
 
-  const std::shared_ptr<const Strata> strata_;
+  const Population population_;
   WeightIndex weights_;
   std::vector<Sums> sums_;
+  std::optional<LeastLeaf> least_;
   std::vector<uint32_t> slots_;  // of each sample, from the first update on
 };
 
