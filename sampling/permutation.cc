@@ -78,7 +78,10 @@ void Permutation::Fill(uint64_t first, absl::Span<uint32_t> out) const {
   }
   size_t i = 0;
 #if defined(__x86_64__)
-  if (ActiveSimdLevel() >= SimdLevel::kAvx2) {
+  const SimdLevel level = ActiveSimdLevel();
+  if (level >= SimdLevel::kAvx512) {
+    i = permutation_internal::FillAvx512(network_, first, out);
+  } else if (level >= SimdLevel::kAvx2) {
     i = permutation_internal::FillAvx2(network_, first, out);
   }
 #endif

@@ -56,8 +56,9 @@ inline uint32_t Apply(const FeistelNetwork& network, uint32_t x) {
 }
 
 #if defined(__x86_64__)
-// Writes a leading part of what Permutation::Fill promises; returns how many.
+// Each writes a leading part of what Permutation::Fill promises and returns how many.
 size_t FillAvx2(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
+size_t FillAvx512(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
 #endif
 
 }  // namespace subset::sampling::permutation_internal

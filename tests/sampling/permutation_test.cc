@@ -49,7 +49,7 @@ TEST(PermutationTest, FillEqualsAtOnEveryPath) {
                              k31 - 1, k31, k31 + 1, k32 - 65537, k32 - 65536, k32 - 1, k32}) {
       const Permutation permutation(n, {11, 22});
       for (const uint64_t first : {uint64_t{0}, uint64_t{1}, n / 3, n / 2 + 77, n - 700}) {
-        for (const size_t length : {0, 1, 31, 32, 33, 500, 700}) {
+        for (const size_t length : {0, 1, 31, 32, 33, 63, 64, 65, 500, 700}) {
           if (first + length > n) continue;
           std::vector<uint32_t> images(length);
           permutation.Fill(first, absl::MakeSpan(images));
