@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import subprocess
@@ -21,9 +22,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(CLIENT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# As the package does, which may come after a fake server here: see connection.py.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 import subset  # noqa: E402
 from fake_server import FakeServer  # noqa: E402
 from server_process import ServerProcess  # noqa: E402
+
+
+_numbers = itertools.count()
 
 
 def find_subsetd() -> str:
@@ -59,7 +66,8 @@ def client(server: ServerProcess) -> Iterator[subset.Client]:
 def name(request: pytest.FixtureRequest) -> str:
     """A name no other test uses."""
     text = request.node.name.lower().replace("[", "-").replace("]", "").replace("_", "-")
-    return "".join(c for c in text if c.isalnum() or c in "-.")[:50].strip("-.")
+    words = "".join(c for c in text if c.isalnum() or c in "-.")[:50].strip("-.")
+    return f"{words}-{next(_numbers)}"
 
 
 @pytest.fixture

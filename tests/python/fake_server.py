@@ -55,7 +55,8 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
         self.break_stream_after: Deque[int] = (
             deque()
         )  # replies until a stream fails, one per stream
-        self.in_flight_seen = 0
+        self.failing: Callable[[int], bool] = lambda number: False  # by the number of the request
+        self.requests = 0  # for batches
         self._server: Any = None
         self._port = 0
         self.start()
@@ -146,6 +147,9 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
         return self._answer("OpenEpoch", context, handle)
 
     def _batch(self, request: Any, context: Any) -> Any:
+        self.requests += 1
+        if self.failing(self.requests - 1):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "injected failure")
         if request.HasField("positions"):
             first = request.positions.position
             last = min(first + request.positions.batch_size, self.num_samples)

@@ -39,7 +39,7 @@ def test_unavailable_is_retried_with_growing_backoff(fake: FakeServer) -> None:
     fake.faults["CreateRun"].extend(Fault(UNAVAILABLE) for _ in range(6))
     open_run(fake, naps.retry())
     assert fake.calls["CreateRun"] == 7
-    assert naps.taken == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0])
+    assert naps.taken == pytest.approx([0.1, 0.2, 0.4, 0.75, 0.75, 0.75])
 
 
 def test_a_server_that_drains_and_cancels_is_away(fake: FakeServer) -> None:

@@ -224,27 +224,6 @@ def test_the_same_global_batches_at_any_world_size(client: subset.Client, name: 
             assert weighted == pytest.approx(whole.mean(losses(whole.indices)), rel=1e-5)
 
 
-def test_a_state_resumes_at_another_world_size(client: subset.Client, name: str) -> None:
-    run = make_run(client, name, preset="uniform")
-    whole = joined(list(run.batches(0)), "indices").tolist()
-    done: List[int] = []
-    state = None
-    for world_size, until in ((4, 6), (2, 11), (3, 10**9)):
-        samplers = [run.batch_sampler(rank=r, world_size=world_size) for r in range(world_size)]
-        if state is not None:
-            for sampler in samplers:
-                sampler.load_state_dict(state)
-        for batches in zip(*samplers):
-            draws = [draw_of(b) for b in batches]
-            for d in draws:
-                done += d.indices[: len(d) - d.padding].tolist()
-            if draws[0].step + 1 == until:
-                break
-        state = samplers[0].state_dict()
-    assert done == whole
-    assert (state["epoch"], state["step"]) == (1, 0)
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_that_comes_back_gives_the_same_batches(
     subsetd: str,
@@ -343,6 +322,37 @@ def test_an_epoch_waits_for_feedback_unless_told_not_to(client: subset.Client, n
     with pytest.raises(subset.DeadlineExceeded):
         run.open_epoch(1, timeout=0.3)
     assert run.open_epoch(1, now=True).opened == "explicit"
+
+
+def test_stats_are_flat_floats_of_this_process_and_of_the_run(
+    client: subset.Client, name: str
+) -> None:
+    run = make_run(client, name, preset="infobatch", total_epochs=4)
+    before = run.stats()
+    train_epoch(run, 0)
+    run.open_epoch(1)
+    run.report(run.share(1, 0), loss=[1.0] * 64)
+    run.flush(timeout=60)
+    stats = run.stats()
+    assert all(type(value) is float for value in stats.values())
+    assert not any(key.startswith("epoch/") for key in before)
+    epoch = run.info().epochs[-1]
+    assert {key: stats[key] for key in stats if "/" in key} == {
+        "run/score_records": float(run.info().score_version.records),
+        "run/scored_samples": float(SAMPLES),
+        "run/scored_ratio": 1.0,
+        "epoch/number": 1.0,
+        "epoch/sampler_version": 1.0,
+        "epoch/num_positions": float(epoch.num_positions),
+        "epoch/num_steps": float(epoch.num_steps),
+        "epoch/distinct_ratio": 1.0,
+        "epoch/acknowledged_ratio": 64 / epoch.num_positions,
+        "epoch/effective_sample_ratio": epoch.effective_sample_ratio,
+        "epoch/fell_back_to_uniform": 0.0,
+    }
+    assert stats["reported_samples"] == SAMPLES + 64
+    assert stats["drawn_samples"] == SAMPLES + 64
+    assert stats["server_answered"] == 1.0
 
 
 # Refusals: each names what was wrong, and changes nothing.

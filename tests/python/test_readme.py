@@ -1,4 +1,4 @@
-"""The README's training loop runs as printed."""
+"""The training loops of the READMEs run as printed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,33 @@ import pathlib
 import re
 from typing import Any, Dict
 
+import pytest
 import subset
 import torch
 from server_process import ServerProcess
 from torch.utils.data import TensorDataset
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_the_loop_of_the_readme_runs_as_printed(server: ServerProcess) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert '"localhost:50051"' in code
+@pytest.mark.parametrize(
+    ("readme", "smaller"),
+    [
+        ("README.md", {}),
+        # Fewer epochs and workers, and a dataset and run of its own.
+        ("client/python/README.md", {"90": "3", "workers=8": "workers=2", "cifar": "cifar-2"}),
+    ],
+)
+def test_the_loop_of_the_readme_runs_as_printed(
+    server: ServerProcess, readme: str, smaller: Dict[str, str]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), flags=re.DOTALL)
+    # Only the address differs: the test's server listens on a free port.
+    changes = {"localhost:50051": server.grpc_address, **smaller}
+    changes["resnet-s1"] = f"resnet-{len(smaller)}"
+    for printed, here in changes.items():
+        assert printed in code
+        code = code.replace(printed, here)
     torch.manual_seed(1)
     train_set = TensorDataset(torch.randn(3_000, 8), torch.randint(0, 3, (3_000,)))
     train_set.targets = train_set.tensors[1]  # type: ignore[attr-defined]
@@ -27,11 +43,10 @@ def test_the_loop_of_the_readme_runs_as_printed(server: ServerProcess) -> None:
         "model": model,
         "opt": torch.optim.SGD(model.parameters(), lr=0.1),
     }
-    # Only the address differs: the test's server listens on a free port.
-    exec(code.replace("localhost:50051", server.grpc_address), names)
+    exec(code, names)
     names["run"].flush(durable=True)
     assert not torch.equal(model.weight, before)
     with subset.connect(server.grpc_address) as client:
-        info = client.describe_run("resnet-s1")
+        info = client.describe_run(changes["resnet-s1"])
     assert info.scored_samples == 3_000
     assert info.epochs[-1].acknowledged_positions == info.epochs[-1].num_positions

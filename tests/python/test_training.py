@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -60,6 +61,47 @@ def test_the_quickstart_runs_as_printed(server: ServerProcess) -> None:
         info.epochs
     )
     assert info.epochs[-2].num_positions < 4_000  # pruned
+
+
+def test_two_runs_are_compared_number_by_number(
+    server: ServerProcess, client: subset.Client
+) -> None:
+    client.ensure_dataset("compared", num_samples=1_000)
+    client.ensure_sampler("compared/all", preset="uniform")
+    client.ensure_sampler("compared/tenth", preset="uniform", fraction=0.1)
+    for name, sampler, epochs in (("plain", "all", 1), ("small", "tenth", 2)):
+        run = client.run(name, sampler=f"compared/{sampler}", seed=1, global_batch_size=50)
+        for epoch in range(epochs):
+            for draw in run.batches(epoch):
+                run.report(draw, loss=[1.0] * len(draw))
+        run.flush(timeout=60)
+    script = str(EXAMPLES / "compare_runs.py")
+    done = subprocess.run(
+        [sys.executable, script, server.grpc_address, "plain", "small"],
+        check=True,
+        timeout=60,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "120"},
+        text=True,
+    )
+    rows = {
+        cells[0]: cells[1:]
+        for line in done.stdout.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│").split("│")]) > 2
+    }
+    assert rows["sampler"] == ["compared/all", "compared/tenth"]
+    assert rows["epoch/num_positions"] == ["1,000", "100", "-900"]
+    assert rows["epoch/acknowledged_ratio"] == ["1", "1", "0"]
+    assert rows["epoch/number"] == ["0", "1", "1"]
+    assert rows["0"][0].startswith("1,000 ") and rows["0"][1].startswith("100 ")
+    assert rows["1"][0] == "" and rows["1"][1].startswith("100 ")
+    failed = subprocess.run(
+        [sys.executable, script, server.grpc_address, "plain", "nobody"],
+        timeout=60,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert failed.returncode == 1 and "nobody" in failed.stdout
 
 
 def test_two_ranks_train_one_model_and_the_choice_follows_their_losses(
@@ -163,6 +205,37 @@ def test_a_private_server_ends_with_its_process(subsetd: str, tmp_path: pathlib.
     subprocess.run(command, check=True, timeout=60)
     with subset.local(tmp_path / "data", subsetd=subsetd) as client:
         assert client.describe_run("r").scored_samples == 10  # reported at exit, before the end
+
+
+def test_a_private_server_ends_with_a_process_that_is_killed(
+    subsetd: str, tmp_path: pathlib.Path
+) -> None:
+    script = (
+        "import subset, sys\n"
+        "client = subset.local(sys.argv[1], subsetd=sys.argv[2])\n"
+        "client.ensure_dataset('d', num_samples=10)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "data"), subsetd],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    (server,) = [
+        pid
+        for pid in processes_with(f"--data_dir={tmp_path}/data")
+        if pid != process.pid
+    ]
+    ended = os.pidfd_open(server)
+    process.kill()
+    process.wait()
+    assert select.select([ended], [], [], 60)[0], "the server outlived its process"
+    os.close(ended)
+    with subset.local(tmp_path / "data", subsetd=subsetd) as client:  # it drained: all is there
+        assert client.describe_dataset("d").num_samples == 10
 
 
 def test_a_missing_binary_is_misuse(tmp_path: pathlib.Path) -> None:

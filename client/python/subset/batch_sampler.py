@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import logging
 import time
 import weakref
-import zlib
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from subset import state as tokens
+from subset.distributed import agreement, can_agree, detect_rank, group_timeout
 from subset.draw import Draw
+from subset.fallback import Fallback, uniform_batch
 from subset.prefetch import Prefetch
 from subset.resources import Epoch
 from subset.run import Run
 
-_STATE_VERSION = 1
+_log = logging.getLogger("subset")
+
+_UNIFORM_SECONDS = 10.0  # what a server that restarts takes
 
 
 class FirstIndex(int):
@@ -37,7 +39,8 @@ class BatchSampler:
     Made by Run.batch_sampler(). Belongs to the process that trains; not thread-safe.
 
     Each iteration is one epoch: the one set_epoch() names, else the one after the last that ended.
-    Nothing is asked of the server before the first batch is taken.
+    An iteration that is broken off begins its epoch again. Nothing is asked of the server before
+    the first batch is taken.
     """
 
     def __init__(
@@ -48,7 +51,10 @@ class BatchSampler:
         world_size: Optional[int] = None,
         prefetch: int = 8,
         probabilities: bool = True,
+        on_outage: str = "wait",
+        patience: Optional[float] = None,
     ) -> None:
+        """See Run.batch_sampler()."""
         if (rank is None) != (world_size is None):
             raise ValueError("rank and world_size go together")
         if rank is None or world_size is None:
@@ -57,31 +63,66 @@ class BatchSampler:
             raise ValueError(f"rank {rank} is outside [0, {world_size})")
         if not 1 <= prefetch <= 1024:
             raise ValueError(f"prefetch {prefetch} is outside [1, 1024]")
+        defaults = {"wait": run._connection.retry.patience, "uniform": _UNIFORM_SECONDS, "raise": 0}
+        if on_outage not in defaults:
+            raise ValueError(f'on_outage {on_outage!r} is not "wait", "uniform" or "raise"')
+        if patience is not None and not patience >= 0:
+            raise ValueError(f"patience {patience} is negative")
+        if on_outage == "uniform" and patience == 0:
+            raise ValueError('patience 0 with on_outage "uniform" would wait for no batch at all')
+        if on_outage == "uniform" and not can_agree(world_size):
+            raise ValueError(
+                f'on_outage "uniform" at world_size {world_size} needs torch.distributed with as'
+                " many ranks: all of them must fall back for the same steps"
+            )
         self.run = run
         self.rank = rank
         self.world_size = world_size
         self._prefetch = prefetch
         self._probabilities = probabilities
+        self._on_outage = on_outage
+        self._patience = defaults[on_outage] if patience is None else patience
+        self._agree: Optional[Callable[[bool], bool]] = None
         self._next: Tuple[int, int] = (0, 0)  # (epoch, step) where the next iteration begins
-        self._ended = False  # all of that epoch was given: the next iteration is the one after
-        self._given: Optional[Tuple[int, int]] = None  # (epoch, steps given) of the last iteration
+        self._loaded: Optional[Dict[str, Any]] = None  # a state, until the run is known
         self._epoch: Optional[Epoch] = None  # the epoch last opened
-        self._expected_uid = 0  # of a state that was loaded
         self._iteration: Optional[_Iteration] = None
+        # Of the last iteration.
+        self._given: Optional[Tuple[int, int]] = None  # (epoch, steps given out)
+        self._first = 0
+        self._ended = False  # all of the epoch was given out
+        self._yielded: Optional[int] = None  # batches, where a loader counts those it yields
 
     @property
     def epoch(self) -> int:
         """The epoch to go on with: the one under way, or the one after it has ended."""
         return self._position()[0]
 
+    @property
+    def drop_last(self) -> bool:
+        """Whether the short batch at the end of an epoch is left out: a setting of the run."""
+        return self.run.drop_last
+
+    @property
+    def batch_size(self) -> Optional[int]:
+        """Samples per batch, None where the run's is not known yet; only where the rank is alone.
+
+        Raises ValueError elsewhere: a framework that asks is about to share the batches out among
+        the ranks a second time, and each would see a fraction of its own.
+        """
+        if self.world_size > 1:
+            raise ValueError(
+                "these batches are shared out among the ranks already: keep the framework from"
+                " doing it again (subset.accelerate.prepare, or do not prepare the loader)"
+            )
+        return self.run._known_batch_size() or None
+
     def set_epoch(self, epoch: int) -> None:
         """The next iteration is this epoch, from its beginning or where a loaded state stood."""
         if not 0 <= epoch < 2**32:
             raise ValueError(f"epoch {epoch} is outside [0, 2^32)")
-        if epoch != self._next[0] or self._ended:
-            self._next = (epoch, 0)
-            self._ended = False
-            self._given = None
+        if epoch != self._next[0] or self._over():
+            self._go_to(epoch, 0)
 
     def __len__(self) -> int:
         """Steps of the epoch last set or begun, which this opens, as Run.open_epoch() does."""
@@ -91,62 +132,49 @@ class BatchSampler:
         return _Iteration(self)
 
     def state_dict(self, *, after: Optional[Draw] = None) -> Dict[str, Any]:
-        """Where training stands: local, small, JSON-able.
+        """Where training stands: local, below 1 KiB, JSON-able.
 
-        That is after the newest draw given to run.report(), or where nothing of this epoch was
-        reported, after the last batch given out, which a loader with workers fetches ahead of
-        training; `after` says it exactly.
+        That is after the draw `after`, if given; else after the last batch that a
+        subset.torch.DataLoader yielded; else after the newest draw of this epoch given to
+        run.report(); else after the last batch given out, which a loader of another kind fetches
+        ahead of training. After an epoch's last batch it is the beginning of the next epoch.
         """
-        epoch, step = self._position(after)
-        info = self.run._info
-        state: Dict[str, Any] = {
-            "version": _STATE_VERSION,
-            "run": self.run.name,
-            "run_uid": info.uid if info else self._expected_uid,
-            "sampler": self.run.sampler,
-            "seed": self.run.seed,
-            "global_batch_size": (
-                info.global_batch_size if info else self.run._global_batch_size or 0
-            ),
-            "epoch": epoch,
-            "step": step,
-        }
-        state["crc"] = _crc(state)
-        return state
+        return tokens.make(self._identity(), *self._position(after))
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         """The next iteration begins where the state stood, at any world size.
 
-        Raises ValueError for a damaged state, or one of another run, showing both values.
+        Raises ValueError for a damaged state, or one of another version, dataset, sampler, run,
+        seed or global batch size, showing both values.
         """
-        found = dict(state)
-        if found.pop("crc", None) != _crc(found):
-            raise ValueError("the state is damaged: its checksum does not match")
-        if found.get("version") != _STATE_VERSION:
-            raise ValueError(
-                f"state version {found.get('version')}, this package reads {_STATE_VERSION}"
-            )
-        info = self.run._info
-        mine: Dict[str, Any] = {
-            "run": self.run.name,
-            "sampler": self.run.sampler,
-            "seed": self.run.seed,
-            "global_batch_size": (
-                info.global_batch_size if info else self.run._global_batch_size or 0
-            ),
-            "run_uid": info.uid if info else 0,
-        }
-        for key, value in mine.items():
-            # 0: not known before the first call to the server.
-            unknown = key in ("run_uid", "global_batch_size") and 0 in (value, found[key])
-            if found[key] != value and not unknown:
-                raise ValueError(f"the state has {key} {found[key]!r}, this run {value!r}")
-        self._expected_uid = found["run_uid"]
-        self._next = (found["epoch"], found["step"])
-        self._ended = False
-        self._given = None
-        self.run._reported = None
+        epoch, step = tokens.read(state, self._identity(loaded=False))
+        self._loaded = dict(state) if self.run._info is None else None
+        self._go_to(epoch, step)
+        self.run._reported.pop((self.rank, self.world_size), None)
         self._stop()
+
+    def _identity(self, *, loaded: bool = True) -> Dict[str, Any]:
+        """What a state says it belongs to; 0 for what only the server knows."""
+        run, info = self.run, self.run._info
+        identity: Dict[str, Any] = {
+            "dataset": run.sampler.partition("/")[0],
+            "sampler": run.sampler,
+            "run": run.name,
+            "dataset_uid": info.dataset_uid if info else 0,
+            "sampler_uid": info.sampler_uid if info else 0,
+            "run_uid": info.uid if info else 0,
+            "seed": run.seed,
+            "global_batch_size": run._known_batch_size(),
+        }
+        if loaded and self._loaded is not None:
+            identity = {key: self._loaded[key] for key in identity}
+        return identity
+
+    def _go_to(self, epoch: int, step: int) -> None:
+        self._next = (epoch, step)
+        self._given = None
+        self._ended = False
+        self._yielded = None if self._yielded is None else 0
 
     def _position(self, after: Optional[Draw] = None) -> Tuple[int, int]:
         if after is not None:
@@ -155,48 +183,95 @@ class BatchSampler:
             return self._next
         else:
             epoch, step = self._given
-            reported = self.run._reported
-            if reported is not None and reported[0] == epoch:
+            reported = self.run._reported.get((self.rank, self.world_size))
+            if self._yielded is not None:
+                step = self._first + self._yielded
+            elif reported is not None and reported[0] == epoch:
                 step = reported[1] + 1
         if self._epoch is not None and self._epoch.epoch == epoch and step >= self._epoch.num_steps:
             return epoch + 1, 0
         return epoch, step
 
+    def _start(self) -> Tuple[int, int]:
+        """(epoch, step) of the next iteration."""
+        return (self._next[0] + 1, 0) if self._over() else self._next
+
+    def _count_yields(self) -> None:
+        """From now on a loader says how many batches it has yielded, by adding to _yielded."""
+        if self._yielded is None:
+            self._go_to(*self._start())
+            self._yielded = 0
+
+    def _over(self) -> bool:
+        """Whether the last iteration came to its end, in the loader too where that counts."""
+        return self._ended and (
+            self._yielded is None
+            or self._epoch is None
+            or self._first + self._yielded >= self._epoch.num_steps
+        )
+
     def _open(self, epoch: int) -> Epoch:
         if self._epoch is None or self._epoch.epoch != epoch:
-            uid = self.run.uid
-            if self._expected_uid not in (0, uid):
-                raise ValueError(
-                    f"the loaded state is of run uid {self._expected_uid}, this run has uid {uid}:"
-                    " it was deleted and made again"
-                )
+            self.run._bind()
+            if self._loaded is not None:  # now everything in it can be checked
+                tokens.read(self._loaded, self._identity(loaded=False))
+                self._loaded = None
             self._epoch = self.run.open_epoch(epoch)
         return self._epoch
 
-    def _begin(self, iteration: "_Iteration") -> Tuple[Prefetch, int]:
-        """Starts the stream of the next epoch, and gives the run's uid; an older iteration ends."""
+    def _begin(self, iteration: "_Iteration") -> Tuple[Epoch, int]:
+        """The epoch and first step of an iteration; an older one ends."""
         self._stop()
-        self._iteration = iteration
-        if self._ended:
-            self._next = (self._next[0] + 1, 0)
-            self._ended = False
-        epoch, first = self._next
+        epoch, first = self._start()
         opened = self._open(epoch)
-        self._next = (epoch, 0)
+        if first and first == opened.num_steps:  # a state after the last draw
+            epoch, first = epoch + 1, 0
+            opened = self._open(epoch)
+        if first > opened.num_steps:
+            raise ValueError(f"step {first} is past epoch {epoch}, which has {opened.num_steps}")
+        self._go_to(epoch, 0)
+        self._first = first
         self._given = (epoch, first)
-        self.run._reported = None
+        self._iteration = iteration
+        self.run._reported.pop((self.rank, self.world_size), None)
+        return opened, first
+
+    def _fallback(self, epoch: Epoch, first: int) -> Optional[Fallback]:
+        if self._on_outage != "uniform":
+            timeout = group_timeout()
+            if timeout is not None and timeout <= self._patience:
+                _log.warning(
+                    "the process group gives up after %g s, before the patience of %g s with a"
+                    " server that is away: raise the group's timeout, or lower patience",
+                    timeout,
+                    self._patience,
+                )
+            return None
+        self.run._check_unrestricted()
+        if self._agree is None:
+            self._agree = agreement(self.world_size)
+        block = self._prefetch if self.world_size > 1 else 1
+        return Fallback(epoch.num_steps, block, self._patience, self._agree)
+
+    def _read_ahead(self, epoch: Epoch, first: int) -> Prefetch:
         stream = self.run._stream(
-            opened, first, self.rank, self.world_size, self._probabilities, self._prefetch
+            epoch,
+            first,
+            self.rank,
+            self.world_size,
+            self._probabilities,
+            self._prefetch,
+            float("inf") if self._on_outage == "uniform" else self._patience,
         )
-        return Prefetch(stream, self._prefetch), self.run.uid
+        return Prefetch(stream, self._prefetch)
 
     def _stop(self) -> None:
         if self._iteration is not None:
             self._iteration.close()
             self._iteration = None
 
-    def _give(self, reply: bytes, uid: int) -> List[int]:
-        draw = self.run._received(reply, uid, self.rank, self.world_size)
+    def _give(self, reply: bytes) -> List[int]:
+        draw = self.run._received(reply, self.run.uid, self.rank, self.world_size)
         indices: List[int] = draw.indices.tolist()
         first = FirstIndex(indices[0])
         first.draw = draw.to_bytes()
@@ -215,45 +290,51 @@ class _Iteration(Iterator[List[int]]):
     def __init__(self, sampler: BatchSampler) -> None:
         self._sampler = sampler
         self._prefetch: Optional[Prefetch] = None
-        self._uid = 0
+        self._fallback: Optional[Fallback] = None
+        self._epoch: Optional[Epoch] = None
+        self._step = 0  # the next
         self._over = False
 
     def __next__(self) -> List[int]:
         if self._over:
             raise StopIteration
-        if self._prefetch is None:
-            self.sampler_run._connection.check_process()
-            self._prefetch, self._uid = self._sampler._begin(self)
+        sampler, run = self._sampler, self._sampler.run
+        if self._prefetch is None or self._epoch is None:
+            run._connection.check_process()
+            self._epoch, self._step = sampler._begin(self)
+            self._fallback = sampler._fallback(self._epoch, self._step)
+            self._prefetch = sampler._read_ahead(self._epoch, self._step)
             weakref.finalize(self, self._prefetch.close)
-        began = time.monotonic()
-        reply = self._prefetch.take()
-        self.sampler_run._wait_seconds += time.monotonic() - began
-        if reply is None:
+        if self._step >= self._epoch.num_steps:
             self.close()
-            self._sampler._end()
+            sampler._end()
             raise StopIteration
-        return self._sampler._give(reply, self._uid)
+        began = time.monotonic()
+        if self._fallback is not None and self._fallback.is_local(self._step, self._prefetch):
+            reply = uniform_batch(
+                run._bind(), self._epoch, self._step, sampler.rank, sampler.world_size
+            )
+        else:
+            reply = self._prefetch.take()
+        run._wait_seconds += time.monotonic() - began
+        self._step += 1
+        return sampler._give(reply)
 
-    @property
-    def sampler_run(self) -> Run:
-        return self._sampler.run
+    def state_dict(self) -> Dict[str, Any]:
+        """After the last batch this gave out: what torchdata's StatefulDataLoader counts."""
+        epoch, step = self._sampler._start()
+        if self._epoch is not None:
+            epoch, step = self._epoch.epoch, self._step
+            if step >= self._epoch.num_steps:
+                epoch, step = epoch + 1, 0
+        return tokens.make(self._sampler._identity(), epoch, step)
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """As BatchSampler.load_state_dict(), before the first batch."""
+        self._sampler.load_state_dict(state)
 
     def close(self) -> None:
         """Ends the stream; no more batches. Safe to repeat."""
         self._over = True
         if self._prefetch is not None:
             self._prefetch.close()
-
-
-def detect_rank() -> Tuple[int, int]:
-    """(rank, world size) of torch.distributed, else of the environment, else (0, 1)."""
-    distributed: Any = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank()), int(distributed.get_world_size())
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    return 0, 1
-
-
-def _crc(state: Dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(state, sort_keys=True).encode())

@@ -210,12 +210,16 @@ class Client:
         drop_last: bool = False,
         feedback_timeout: Optional[float] = None,
         report_capacity: int = 1 << 20,
+        unusable: str = "acknowledge",
     ) -> Run:
         """The run of that name: created, or taken up where it stands if its settings are the same.
 
         `global_batch_size`: samples per optimizer step over all ranks; may be given later, to
         batch_sampler(). `feedback_timeout`: seconds an epoch driven by scores waits for the reports
-        of the one before (60). `report_capacity`: samples that may wait to be reported.
+        of the one before (60). `report_capacity`: samples that may wait to be reported. `unusable`:
+        what becomes of reported values that are not finite, or negative losses: "acknowledge" sends
+        the others and acknowledges all; "raise" sends nothing of their batch, and flush() raises
+        InvalidArgument. Both count and list them.
 
         Raises NotFound (sampler), AlreadyExists (a run with other settings).
         """
@@ -223,6 +227,8 @@ class Client:
             raise ValueError(f"seed {seed} is outside [0, 2^64)")
         if global_batch_size is not None and not 1 <= global_batch_size <= 65_536:
             raise ValueError(f"global_batch_size {global_batch_size} is outside [1, 65536]")
+        if unusable not in ("acknowledge", "raise"):
+            raise ValueError(f'unusable {unusable!r} is not "acknowledge" or "raise"')
         run = Run(
             self._connection,
             name,
@@ -232,6 +238,7 @@ class Client:
             drop_last=drop_last,
             feedback_timeout=feedback_timeout,
             capacity=report_capacity,
+            strict=unusable == "raise",
         )
         if global_batch_size is not None:
             run._bind()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import threading
@@ -42,8 +43,13 @@ _leaked: List[object] = (
 
 
 def _poison_after_fork() -> None:
-    for connection in list(_living):
+    connections = list(_living)
+    for connection in connections:
         connection._poison()
+    if connections:
+        # The parent's calls must not be finalized here: that takes locks which its threads may have
+        # held at the fork, and no thread is left to let go of them.
+        gc.freeze()
 
 
 @atexit.register
@@ -62,6 +68,9 @@ class Connection:
 
     def __init__(self, address: str, *, timeout: float, retry: Retry) -> None:
         """Opens no connection yet: the first call does."""
+        # gRPC's own fork handlers wait for its threads to stop, now and then for ever (seen with
+        # 1.51), in the process that starts loader workers. Those must not use this channel anyway.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
         import grpc
 
         from subset.v1 import dataset_pb2_grpc, sampler_pb2_grpc, training_pb2_grpc
@@ -147,10 +156,13 @@ class Connection:
             self._wait(outage, failure)
 
     def stream_batches(
-        self, requests: Callable[[int], Optional[Any]], *, in_flight: int
+        self, request: Callable[[int], Any], *, count: int, in_flight: int, patience: float
     ) -> "BatchStream":
-        """A reply for each of requests(0), requests(1) ... in order, until one is None."""
-        return BatchStream(self, requests, in_flight)
+        """A reply for each of request(0) ... request(count - 1), in order.
+
+        Unavailable when no reply has come for `patience` seconds of retries.
+        """
+        return BatchStream(self, request, count, in_flight, patience)
 
     def _wait(self, outage: Outage, failure: SubsetError) -> None:
         """Sleeps before another attempt, or raises what ended this one."""
@@ -172,9 +184,9 @@ class Connection:
         if kind is Cancelled and not self._closed:
             kind = Unavailable  # not by us: a server that drains cancels what is left
         if kind is Unavailable:
-            message = f"{self.address} is unavailable: {message}"
+            message = f"{self.address} is unavailable: {message} ({name})"
         elif kind is DeadlineExceeded:
-            message = f"{self.address} did not answer in time: {message}"
+            message = f"{self.address} did not answer in time: {message} ({name})"
         result = kind(message, reason=reason, field=field)
         result.__cause__ = None  # grpc's own error stays inside
         return result
@@ -210,17 +222,28 @@ def _details(error: Any) -> Tuple[Optional[str], Optional[str]]:
 
 
 class BatchStream:
-    """Replies to a run of requests, several in flight; goes on after an outage where it stood.
+    """Replies to `count` requests in order, several in flight; goes on after an outage.
+
+    After a failure it asks for one batch at a time, then for one more at once after every
+    `in_flight` replies: a server that keeps failing is not asked for much that never arrives.
 
     One thread iterates; close() may come from any.
     """
 
     def __init__(
-        self, connection: Connection, requests: Callable[[int], Optional[Any]], in_flight: int
+        self,
+        connection: Connection,
+        request: Callable[[int], Any],
+        count: int,
+        in_flight: int,
+        patience: float,
     ) -> None:
         self._connection = connection
-        self._requests = requests
+        self._request = request
+        self._count = count
         self._in_flight = in_flight
+        self._patience = patience
+        self._window = in_flight  # requests that may be unanswered
         self._answered = 0
         self._closed = False
         self._call: Any = None
@@ -228,10 +251,10 @@ class BatchStream:
 
     def __iter__(self) -> Iterator[bytes]:
         connection = self._connection
-        outage = Outage(connection.retry, connection.retry.patience)
-        while True:
+        outage = Outage(connection.retry, self._patience)
+        while self._answered < self._count:
             connection.check_process()
-            credits = threading.Semaphore(self._in_flight)
+            credits = threading.Semaphore(self._window)
             live = [True]
             before = self._answered
             try:
@@ -243,19 +266,22 @@ class BatchStream:
                     )
                 for reply in self._call:
                     self._answered += 1
+                    if self._window < self._in_flight and self._answered % self._in_flight == 0:
+                        self._window += 1
+                        credits.release()
                     credits.release()
                     outage.over()
                     yield reply
-                if self._requests(self._answered) is None:
-                    return
+                    if self._answered == self._count:
+                        return  # whatever the server's last word
                 failure: SubsetError = Unavailable(f"{connection.address} ended the stream early")
             except connection._grpc.RpcError as error:
                 if self._closed:
                     return
                 failure = connection._error(error)
-                if isinstance(failure, DeadlineExceeded) and self._answered > before:
-                    continue  # only the stream's own age
                 if isinstance(failure, DeadlineExceeded):
+                    if self._answered > before:
+                        continue  # only the stream's own age
                     failure = Unavailable(str(failure))
             except ValueError as error:
                 raise Unavailable(f"the client for {connection.address} is closed") from error
@@ -264,6 +290,7 @@ class BatchStream:
                 credits.release()  # wakes the asking thread, which then ends
                 if self._call is not None:
                     self._call.cancel()
+            self._window = 1
             connection._wait(outage, failure)
 
     def close(self) -> None:
@@ -274,13 +301,8 @@ class BatchStream:
                 self._call.cancel()
 
     def _ask(self, first: int, credits: threading.Semaphore, live: List[bool]) -> Iterable[Any]:
-        number = first
-        while True:
+        for number in range(first, self._count):
             credits.acquire()
             if not live[0] or self._closed:
                 return
-            request = self._requests(number)
-            if request is None:
-                return
-            number += 1
-            yield request
+            yield self._request(number)

@@ -25,6 +25,7 @@ class Draw:
         run_uid, rank, world_size      whose share this is
         epoch, position, step          its address; position is the first sample's
         sampler_version, score_version what decided it
+        fallback                       whether it was drawn here, while the server was away
         padding                        samples at the end that only fill an empty share (weight 0)
         global_samples                 samples of this step over all ranks
         probability_kind               "per_draw", "inclusion_epoch" or "expected_count"
@@ -86,6 +87,10 @@ class Draw:
     @property
     def attempt(self) -> int:
         return int(self._batch.attempt)
+
+    @property
+    def fallback(self) -> bool:
+        return int(self._batch.attempt) == 0
 
     @property
     def padding(self) -> int:

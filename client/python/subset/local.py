@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import os
 import pathlib
+import queue
 import shutil
 import signal
 import subprocess
@@ -45,19 +45,19 @@ def local(
 
 
 def _find(given: Optional[str]) -> str:
-    package = importlib.util.find_spec("subset_server")
-    beside = (
-        str(pathlib.Path(package.origin).parent / "bin" / "subsetd")
-        if package is not None and package.origin is not None
-        else None
-    )
-    for candidate in (given, os.environ.get("SUBSETD"), beside, shutil.which("subsetd")):
+    try:
+        import subset_server
+
+        packaged = str(subset_server.BINARY)
+    except ImportError:
+        packaged = None
+    for candidate in (given, os.environ.get("SUBSETD"), packaged, shutil.which("subsetd")):
         if candidate:
             if not os.access(candidate, os.X_OK):
                 raise ValueError(f"{candidate} is not an executable")
             return candidate
     raise ValueError(
-        "no subsetd: install subset-server, put subsetd on PATH, or name it in SUBSETD"
+        "no subsetd: pip install subset[server], put subsetd on PATH, or name it in SUBSETD"
     )
 
 
@@ -68,30 +68,51 @@ class _Server:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="subset-"))  # sockets need short paths
-        ports = self._folder / "ports"
+        self._ports = self._folder / "ports"
         self.address = f"unix:{self._folder / 'socket'}"
-        with open(self._folder / "log", "wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    binary,
-                    f"--data_dir={data_dir}",
-                    f"--listen={self.address}",
-                    "--metrics_listen=",
-                    f"--port_file={ports}",
-                    "--drain_delay=0s",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C in a notebook is not for the server
-            )
-        while not ports.exists():
+        self._command = [
+            binary,
+            f"--data_dir={data_dir}",
+            f"--listen={self.address}",
+            "--metrics_listen=",
+            f"--port_file={self._ports}",
+            "--drain_delay=0s",
+        ]
+        setpriv = shutil.which("setpriv")
+        if setpriv:  # stopped with this process even if that is killed
+            self._command = [setpriv, "--pdeathsig=TERM", "--", *self._command]
+        # The kernel ties that signal to the thread that starts the server: one that stays.
+        self._started: "queue.Queue[Union[subprocess.Popen[bytes], OSError]]" = queue.Queue()
+        self._ended = threading.Event()
+        threading.Thread(target=self._keep, name="subset-local", daemon=True).start()
+        started = self._started.get()
+        if isinstance(started, OSError):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise started
+        self._process = started
+        while not self._ports.exists():
             if self._process.poll() is not None:
                 words = (self._folder / "log").read_text(errors="replace").strip()
                 code = self._process.returncode
                 self.stop()
                 raise Unavailable(f"{binary} ended with {code}: {words[-2000:]}")
             time.sleep(0.01)
+
+    def _keep(self) -> None:
+        try:
+            with open(self._folder / "log", "wb") as log:
+                process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C in a notebook is not for the server
+                )
+        except OSError as error:
+            self._started.put(error)
+            return
+        self._started.put(process)
+        self._ended.wait()
 
     def stop(self) -> None:
         """Drains the server and waits for its end. Safe to repeat."""
@@ -105,4 +126,5 @@ class _Server:
                 except subprocess.TimeoutExpired:
                     self._process.kill()
                     self._process.wait()
+            self._ended.set()
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import queue
+import os
 import threading
-from typing import Optional, Union
+from collections import deque
+from typing import Deque, Optional
 
 from subset.connection import BatchStream
+from subset.errors import Cancelled
 
 
 class Prefetch:
@@ -15,47 +17,77 @@ class Prefetch:
     def __init__(self, stream: BatchStream, depth: int) -> None:
         """Starts at once. Keeps at most `depth` replies nobody has taken."""
         self._stream = stream
-        self._ready: "queue.Queue[Union[bytes, BaseException, None]]" = queue.Queue(depth)
-        self._closed = threading.Event()
+        self._depth = depth
+        self._pid = os.getpid()
+        # Guarded by _changed.
+        self._changed = threading.Condition()
+        self._ready: Deque[bytes] = deque()
+        self._unwanted = 0  # of the replies still to come
+        self._over = False
+        self._error: Optional[BaseException] = None
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="subset-prefetch", daemon=True)
         self._thread.start()
 
-    def take(self) -> Optional[bytes]:
-        """The next reply, None at the end. Raises what ended the stream early."""
-        item = self._ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
+    def take(self) -> bytes:
+        """The next reply, where there is one more. Raises what ended the stream early."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._over)
+            if self._ready:
+                self._changed.notify_all()
+                return self._ready.popleft()
+            if self._error is not None:
+                raise self._error
+            raise Cancelled("the batches were closed")
 
-    @property
-    def depth(self) -> int:
-        """Replies that wait to be taken."""
-        return self._ready.qsize()
+    def wait(self, count: int, timeout: float) -> bool:
+        """Whether the next `count` replies, at most the depth, or the stream's end come in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: len(self._ready) >= count or self._over, timeout
+            )
+
+    def skip(self, count: int) -> None:
+        """Drops the next `count` replies, those still to come included."""
+        with self._changed:
+            for _ in range(count):
+                if self._ready:
+                    self._ready.popleft()
+                else:
+                    self._unwanted += 1
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Ends the stream and the thread. Safe to repeat."""
-        self._closed.set()
+        if self._pid != os.getpid():
+            return  # a forked child has neither the thread nor the locks
+        with self._changed:
+            self._closed = self._over = True
+            self._changed.notify_all()
         self._stream.close()
-        try:
-            while True:
-                self._ready.get_nowait()  # lets a thread that waits for room see the end
-        except queue.Empty:
-            pass
 
     def _run(self) -> None:
+        error: Optional[BaseException] = None
         try:
             for reply in self._stream:
-                self._put(reply)
-                if self._closed.is_set():
+                if not self._put(reply):
                     return
-            self._put(None)
-        except BaseException as error:  # noqa: B902 - raised again in take()
-            self._put(error)
+        except BaseException as raised:  # noqa: B902 - raised again in take()
+            error = raised
+        with self._changed:
+            self._over = True
+            self._error = error
+            self._changed.notify_all()
 
-    def _put(self, item: Union[bytes, BaseException, None]) -> None:
-        while not self._closed.is_set():
-            try:
-                self._ready.put(item, timeout=0.5)
-                return
-            except queue.Full:
-                continue
+    def _put(self, reply: bytes) -> bool:
+        """Waits for room; False once closed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._unwanted or len(self._ready) < self._depth or self._closed
+            )
+            if self._unwanted:
+                self._unwanted -= 1
+            else:
+                self._ready.append(reply)
+                self._changed.notify_all()
+            return not self._closed

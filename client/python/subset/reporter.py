@@ -17,7 +17,13 @@ import numpy.typing as npt
 
 from subset.connection import Connection
 from subset.draw import Draw
-from subset.errors import DeadlineExceeded, FailedPrecondition, ForkedProcess, SubsetError
+from subset.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    ForkedProcess,
+    InvalidArgument,
+    SubsetError,
+)
 
 _log = logging.getLogger("subset")
 
@@ -95,7 +101,8 @@ class Reporter:
 
     Reports are sent in order, many in one message; a message that got no answer is sent again with
     its own sequence number, which the server applies once. Every sample is acknowledged; values
-    that are not finite, and negative losses, are left out, counted and listed.
+    that are not finite, and negative losses, are left out, counted and listed. What was drawn here
+    in place of the server's batches is sent without a position, so it acknowledges nothing.
     """
 
     def __init__(
@@ -105,14 +112,19 @@ class Reporter:
         *,
         capacity: int = 1 << 20,
         linger: float = 0.02,
+        strict: bool = False,
     ) -> None:
-        """`capacity`: samples that may wait; `linger`: seconds a lone report waits for company."""
+        """`capacity`: samples that may wait; `linger`: seconds a lone report waits for company.
+
+        `strict`: a report with a value that is not finite, or a negative loss, is refused whole.
+        """
         if capacity < 1:
             raise ValueError(f"capacity {capacity} is not positive")
         self._connection = connection
         self._run_uid = run_uid
         self._capacity = capacity
         self._linger = linger
+        self._strict = strict
         self._pid = os.getpid()
         # Guarded by _changed.
         self._changed = threading.Condition()
@@ -269,7 +281,12 @@ class Reporter:
         feedback: List[Any] = []
         count = 0
         for report in reports:
-            for piece, size in self._pieces(report):
+            try:
+                pieces = self._pieces(report)
+            except InvalidArgument as error:
+                self._refused(error, report.count)
+                continue
+            for piece, size in pieces:
                 if count + size > MAX_ITEMS:
                     messages.append((feedback, count))
                     feedback, count = [], 0
@@ -293,6 +310,13 @@ class Reporter:
                 usable[row] &= ~(array < 0)
         if not usable.all():
             self._list_unusable(draw, names, arrays, usable)
+            if self._strict:
+                row, place = (int(found[0]) for found in np.nonzero(~usable))
+                raise InvalidArgument(
+                    f"{names[row]} of sample {draw.indices[place]} is {arrays[row][place]}, reported"
+                    f" at step {report.step}: nothing of its batch was sent",
+                    field=names[row],
+                )
         # Ranges end where the set of usable columns changes, and at the message's bound.
         changes = np.flatnonzero((usable[:, 1:] != usable[:, :-1]).any(axis=0)) + 1
         edges = sorted({0, count, *changes.tolist(), *range(0, count, MAX_ITEMS)})
@@ -302,7 +326,7 @@ class Reporter:
         for begin, end in zip(edges[:-1], edges[1:]):
             feedback = training_pb2.Feedback(
                 epoch=draw.epoch,
-                position=draw.position + begin,
+                position=None if draw.fallback else draw.position + begin,
                 attempt=draw.attempt,
                 step=report.step,
                 index_width=width,
@@ -333,10 +357,11 @@ class Reporter:
             newest = self._unusable[-1]
         if first:
             _log.warning(
-                "%s of sample %d is %s: acknowledged without it (run.unusable() lists such values)",
+                "%s of sample %d is %s: %s (run.unusable() lists such values)",
                 newest.column,
                 newest.index,
                 newest.value,
+                "refused" if self._strict else "acknowledged without it",
             )
 
     def _send(self, feedback: List[Any], count: int) -> None:

@@ -77,6 +77,8 @@ class RunInfo:
     name: str
     uid: int
     sampler: str
+    sampler_uid: int
+    dataset_uid: int
     num_samples: int
     seed: int
     global_batch_size: int
@@ -150,6 +152,8 @@ def run_from(message: Any) -> RunInfo:
         name=message.name,
         uid=message.uid,
         sampler=message.sampler,
+        sampler_uid=message.sampler_uid,
+        dataset_uid=message.dataset_uid,
         num_samples=message.num_samples,
         seed=message.seed,
         global_batch_size=message.global_batch_size,
@@ -159,6 +163,31 @@ def run_from(message: Any) -> RunInfo:
         scored_samples=message.scored_samples,
         epochs=tuple(epoch_from(e) for e in message.epochs),
     )
+
+
+def stats_of(info: RunInfo) -> Dict[str, float]:
+    """What a run's progress says in numbers: see Run.stats()."""
+    stats = {
+        "run/score_records": float(info.score_version.records),
+        "run/scored_samples": float(info.scored_samples),
+        "run/scored_ratio": info.scored_samples / info.num_samples,
+    }
+    if info.epochs:
+        epoch = info.epochs[-1]
+        slots = max(1, epoch.num_positions)
+        stats.update(
+            {
+                "epoch/number": float(epoch.epoch),
+                "epoch/sampler_version": float(epoch.sampler_version),
+                "epoch/num_positions": float(epoch.num_positions),
+                "epoch/num_steps": float(epoch.num_steps),
+                "epoch/distinct_ratio": epoch.distinct_samples / slots,
+                "epoch/acknowledged_ratio": epoch.acknowledged_positions / slots,
+                "epoch/effective_sample_ratio": epoch.effective_sample_ratio,
+                "epoch/fell_back_to_uniform": float(epoch.fell_back_to_uniform),
+            }
+        )
+    return stats
 
 
 def score_version_from(message: Any) -> ScoreVersion:

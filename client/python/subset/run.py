@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from subset.connection import Connection
 from subset.draw import Draw
-from subset.errors import DeadlineExceeded, NotFound
+from subset.errors import DeadlineExceeded, NotFound, SubsetError
 from subset.reporter import Reporter, UnusableValue
-from subset.resources import Epoch, RunInfo, epoch_from, run_from
+from subset.resources import Epoch, RunInfo, epoch_from, run_from, stats_of
 
 if TYPE_CHECKING:
     from subset.batch_sampler import BatchSampler
@@ -36,6 +36,7 @@ class Run:
         drop_last: bool,
         feedback_timeout: Optional[float],
         capacity: int,
+        strict: bool,
     ) -> None:
         self._connection = connection
         self.name = name
@@ -46,9 +47,10 @@ class Run:
         self._global_batch_size = global_batch_size
         self._lock = threading.Lock()
         self._info: Optional[RunInfo] = None
-        self._reporter = Reporter(connection, lambda: self.uid, capacity=capacity)
-        self._reported: Optional[Tuple[int, int]] = None  # newest (epoch, step)
-        self._drawn = {"batches": 0, "samples": 0}
+        self._reporter = Reporter(connection, lambda: self.uid, capacity=capacity, strict=strict)
+        # Newest (epoch, step) by (rank, world size).
+        self._reported: Dict[Tuple[int, int], Tuple[int, int]] = {}
+        self._drawn = {"drawn_batches": 0, "drawn_samples": 0, "fallback_batches": 0}
         self._wait_seconds = 0.0
 
     @property
@@ -140,7 +142,13 @@ class Run:
         """
         uid = self.uid
         stream = self._stream(
-            self.open_epoch(epoch), first_step, rank, world_size, probabilities, in_flight
+            self.open_epoch(epoch),
+            first_step,
+            rank,
+            world_size,
+            probabilities,
+            in_flight,
+            self._connection.retry.patience,
         )
         for reply in stream:
             yield self._received(reply, uid, rank, world_size)
@@ -153,18 +161,37 @@ class Run:
         world_size: Optional[int] = None,
         prefetch: int = 8,
         probabilities: bool = True,
+        on_outage: str = "wait",
+        patience: Optional[float] = None,
     ) -> "BatchSampler":
         """What DataLoader(IndexedDataset(...), batch_sampler=...) wants.
 
         Rank and world size are those of torch.distributed where it is initialised, else of the
-        environment (RANK, WORLD_SIZE), else 0 of 1. Calls the server only when first iterated.
+        environment (RANK, WORLD_SIZE), else 0 of 1. `prefetch`: steps read ahead, [1, 1024]; those
+        read are given out whatever becomes of the server. Calls it only when first iterated.
+
+        `on_outage`: what follows when the server stays away for `patience` seconds in an epoch.
+
+            "wait"     Unavailable, with the address and the last code; the default patience is the
+                       client's, 8 minutes. Once the server is back, the same batches follow.
+            "raise"    the same, at once by default
+            "uniform"  uniform batches drawn here from the run's seed, until the server is back: the
+                       steps they stand for are not drawn again, Draw.fallback says which, stats()
+                       counts them. After 10 s by default. All ranks fall back for the same steps,
+                       which needs torch.distributed where there are several.
         """
         from subset.batch_sampler import BatchSampler
 
         if global_batch_size is not None:
             self._set_global_batch_size(global_batch_size)
         return BatchSampler(
-            self, rank=rank, world_size=world_size, prefetch=prefetch, probabilities=probabilities
+            self,
+            rank=rank,
+            world_size=world_size,
+            prefetch=prefetch,
+            probabilities=probabilities,
+            on_outage=on_outage,
+            patience=patience,
         )
 
     def report(
@@ -182,7 +209,7 @@ class Run:
         if loss is not None:
             named["loss"] = loss
         self._reporter.report(draw, draw.step if step is None else step, named)
-        self._reported = (draw.epoch, draw.step)
+        self._reported[draw.rank, draw.world_size] = (draw.epoch, draw.step)
 
     def flush(self, *, durable: bool = True, timeout: Optional[float] = None) -> None:
         """Returns when everything reported so far is on the server's disk.
@@ -197,13 +224,33 @@ class Run:
                 raise
 
     def stats(self) -> Dict[str, float]:
-        """Counts of this process, flat, for a tracker; asks nobody."""
-        return {
-            **{f"drawn_{name}": float(count) for name, count in self._drawn.items()},
+        """Numbers of this process and of the run on the server, flat, for W&B or TensorBoard.
+
+        Asks the server once, for at most a second, and never raises: where it does not answer the
+        server's part is missing and "server_answered" is 0.
+
+            drawn_batches, drawn_samples, fallback_batches   given to this process since its start
+            wait_seconds                                     it waited for batches
+            reported_samples, waiting_samples                of reports: on disk, and queued
+            dropped_samples, refused_samples, unusable_values  never silently
+            sent_messages, duplicate_messages, retries
+            run/score_records, run/scored_samples, run/scored_ratio   of the whole run
+            epoch/number, epoch/sampler_version, epoch/num_positions, epoch/num_steps,
+            epoch/distinct_ratio, epoch/acknowledged_ratio, epoch/effective_sample_ratio,
+            epoch/fell_back_to_uniform                       of the newest epoch
+        """
+        stats = {
+            **{name: float(count) for name, count in self._drawn.items()},
             "wait_seconds": self._wait_seconds,
             **{name: float(count) for name, count in self._reporter.stats().items()},
             "retries": float(self._connection.retries),
+            "server_answered": 0.0,
         }
+        try:
+            info = run_from(self._get(timeout=1.0, patience=0.0))
+        except SubsetError:
+            return stats
+        return {**stats, "server_answered": 1.0, **stats_of(info)}
 
     def unusable(self) -> List[UnusableValue]:
         """The newest reported values that were not sent (not finite, or a negative loss)."""
@@ -228,18 +275,40 @@ class Run:
             " process that trains, not in a loader worker"
         )
 
+    def _check_unrestricted(self) -> None:
+        """Raises ValueError where the sampler leaves samples out: uniform batches would not."""
+        from subset.fallback import restriction
+        from subset.v1 import sampler_pb2
+
+        request = sampler_pb2.GetSamplerRequest(name=self.sampler)
+        limit = restriction(
+            self._connection.call(self._connection.samplers.GetSampler, request).spec
+        )
+        if limit:
+            raise ValueError(
+                f'on_outage "uniform" would draw from all samples, and sampler {self.sampler!r} has'
+                f" {limit}, which leaves some out"
+            )
+
+    def _known_batch_size(self) -> int:
+        """The global batch size, 0 where only the server knows it; asks nobody."""
+        return self._info.global_batch_size if self._info else self._global_batch_size or 0
+
     def _set_global_batch_size(self, size: int) -> None:
         with self._lock:
-            known = self._info.global_batch_size if self._info else self._global_batch_size
-            if known is not None and known != size:
+            known = self._known_batch_size()
+            if known not in (0, size):
                 raise ValueError(f"global_batch_size {size} differs from the run's {known}")
             self._global_batch_size = size
 
-    def _get(self) -> Any:
+    def _get(self, *, timeout: Optional[float] = None, patience: Optional[float] = None) -> Any:
         from subset.v1 import training_pb2
 
         return self._connection.call(
-            self._connection.training.GetRun, training_pb2.GetRunRequest(name=self.name)
+            self._connection.training.GetRun,
+            training_pb2.GetRunRequest(name=self.name),
+            timeout=timeout,
+            patience=patience,
         )
 
     def _bind(self) -> RunInfo:
@@ -307,21 +376,24 @@ class Run:
         world_size: int,
         probabilities: bool,
         in_flight: int,
+        patience: float,
     ) -> Any:
         if not 1 <= in_flight <= 1024:
             raise ValueError(f"in_flight {in_flight} is outside [1, 1024]")
         uid = self.uid
 
         def request(number: int) -> Any:
-            step = first_step + number
-            if step >= epoch.num_steps:
-                return None
-            return self._request(uid, epoch.epoch, step, rank, world_size, probabilities)
+            return self._request(
+                uid, epoch.epoch, first_step + number, rank, world_size, probabilities
+            )
 
-        return self._connection.stream_batches(request, in_flight=in_flight)
+        return self._connection.stream_batches(
+            request, count=epoch.num_steps - first_step, in_flight=in_flight, patience=patience
+        )
 
     def _received(self, reply: bytes, uid: int, rank: int, world_size: int) -> Draw:
         draw = Draw.from_reply(reply, run_uid=uid, rank=rank, world_size=world_size)
-        self._drawn["batches"] += 1
-        self._drawn["samples"] += len(draw) - draw.padding
+        self._drawn["drawn_batches"] += 1
+        self._drawn["drawn_samples"] += len(draw) - draw.padding
+        self._drawn["fallback_batches"] += draw.fallback
         return draw

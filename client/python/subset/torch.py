@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import torch.utils.data
 from torch.utils.data import default_collate
@@ -10,7 +10,7 @@ from torch.utils.data import default_collate
 from subset.batch_sampler import BatchSampler, FirstIndex, draw_of
 from subset.draw import Draw
 
-__all__ = ["BatchSampler", "Collate", "Draw", "IndexedDataset", "draw_of"]
+__all__ = ["BatchSampler", "Collate", "DataLoader", "Draw", "IndexedDataset", "draw_of"]
 
 _KEY = "draw"
 
@@ -97,3 +97,38 @@ class Collate:
 
     def __call__(self, items: List[Tuple[Any, Any]]) -> Tuple[Any, Draw]:
         return self._samples([item[0] for item in items]), _draw([item[1][_KEY] for item in items])
+
+
+class DataLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
+    """torch's own over an IndexedDataset, which tells the batch sampler what it has yielded.
+
+        DataLoader(IndexedDataset(data), batch_sampler=run.batch_sampler(), ...)
+
+    state_dict() is then right at every batch, however far workers have fetched ahead, also where
+    nothing is reported. Takes torch's options.
+    """
+
+    def __init__(self, dataset: Any, *, batch_sampler: BatchSampler, **options: Any) -> None:
+        if not isinstance(batch_sampler, BatchSampler):
+            raise ValueError("batch_sampler is not one of run.batch_sampler()")
+        super().__init__(dataset, batch_sampler=batch_sampler, **options)
+
+    def __iter__(self) -> Iterator[Any]:
+        batches: BatchSampler = self.batch_sampler
+        batches._count_yields()
+        for batch in super().__iter__():
+            batches._yielded = (batches._yielded or 0) + 1
+            yield batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """As BatchSampler.set_epoch()."""
+        self.batch_sampler.set_epoch(epoch)
+
+    def state_dict(self) -> Dict[str, Any]:
+        """After the batch last yielded, as BatchSampler.state_dict()."""
+        state: Dict[str, Any] = self.batch_sampler.state_dict()
+        return state
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """As BatchSampler.load_state_dict()."""
+        self.batch_sampler.load_state_dict(state)

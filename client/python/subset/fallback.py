@@ -1,0 +1,87 @@
+"""Uniform batches drawn here while the server is away."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from subset.prefetch import Prefetch
+from subset.resources import Epoch, RunInfo
+
+_PURPOSE = 0x7375627365740001  # keeps these draws apart from other uses of the run's seed
+
+
+def uniform_batch(info: RunInfo, epoch: Epoch, step: int, rank: int, world_size: int) -> bytes:
+    """A serialized subset.v1.Batch: the share of `rank` in a uniform global batch.
+
+    A function of (seed, epoch, step), so every rank has its part of the same one. No sample comes
+    twice in it, unless it is larger than the dataset. attempt 0 says that no server gave it.
+    """
+    from subset.v1 import training_pb2
+
+    first = step * info.global_batch_size
+    total = min(info.global_batch_size, epoch.num_positions - first)
+    bits = np.random.Philox(
+        key=np.array([info.seed, _PURPOSE], np.uint64),
+        counter=np.array([0, 0, step, epoch.epoch], np.uint64),
+    )
+    indices = np.random.Generator(bits).choice(
+        info.num_samples, total, replace=total > info.num_samples
+    )
+    begin, end = rank * total // world_size, (rank + 1) * total // world_size
+    padding = int(begin == end)
+    width = 4 if info.num_samples <= 2**32 else 8
+    batch = training_pb2.Batch(
+        epoch=epoch.epoch,
+        position=first + begin,
+        step=step,
+        index_width=width,
+        indices=indices[begin : end + padding].astype(f"<u{width}").tobytes(),
+        probability=1.0 / info.num_samples,
+        weight=0.0 if padding else 1.0,
+        probability_kind=training_pb2.PROBABILITY_KIND_PER_DRAW,
+        unbiased_over=training_pb2.UNBIASED_OVER_NOTHING,
+        padding=padding,
+        global_samples=total,
+    )
+    payload: bytes = batch.SerializeToString()
+    return payload
+
+
+def restriction(spec: Any) -> Optional[str]:
+    """What in a SamplerSpec may leave samples out altogether; None where nothing does."""
+    if len(spec.eligible.all):
+        return "eligible"
+    kinds = type(spec.proportion)
+    return "proportion EXPLICIT" if spec.proportion.kind == kinds.EXPLICIT else None
+
+
+class Fallback:
+    """Decides, some steps at a time, whether the server's batches are given or local ones.
+
+    All ranks decide alike, since each asks the others. Not thread-safe.
+    """
+
+    def __init__(
+        self, num_steps: int, block: int, patience: float, agree: Callable[[bool], bool]
+    ) -> None:
+        """`block`: steps per decision; `patience`: seconds to wait for the server's batches."""
+        self._num_steps = num_steps
+        self._block = block
+        self._patience = patience
+        self._agree = agree
+        self._until = 0  # the first step not decided
+        self._local = False
+
+    def is_local(self, step: int, prefetch: Prefetch) -> bool:
+        """Whether `step`, which is next in `prefetch`, is drawn here; it is then skipped there."""
+        if step >= self._until:
+            count = max(0, min(self._block, self._num_steps - step))
+            # Once away, the server is not waited for: training goes on until it is back.
+            arrived = prefetch.wait(count, 0.0 if self._local else self._patience)
+            self._local = not self._agree(arrived)
+            self._until = step + count
+            if self._local:
+                prefetch.skip(count)
+        return self._local
