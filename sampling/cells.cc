@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "sampling/proportion.h"
 #include "sampling/pruning.h"
-#include "sampling/shares.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
@@ -67,7 +67,7 @@ CellLayout UniformCells(const Population& population, uint64_t slots) {
 }
 
 CellLayout StratumCells(const PlanInput& input, const Population& population, uint64_t slots) {
-  const Shares shares = SharesOf(input.spec.proportion, *population.strata);
+  const Shares shares = SharesOf(input, population);
   const std::vector<uint64_t> counts = RoundShares(shares, slots, input.key);
   const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
   const bool all_reached = std::find(counts.begin(), counts.end(), 0) == counts.end();
@@ -130,7 +130,7 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   if (shared) {
     uint64_t slots = 0;
     for (const Cell& cell : layout.cells) slots += cell.stored ? cell.count : 0;
-    const Shares shares = SharesOf(spec.proportion, *population.strata);
+    const Shares shares = SharesOf(input, population);
     const std::vector<uint64_t> counts = RoundShares(shares, slots, input.key);
     const bool all_reached = std::find(counts.begin(), counts.end(), 0) == counts.end();
     for (size_t g = 0; g < counts.size(); ++g) {

@@ -83,6 +83,14 @@ double PortableLog2(double x) {
   return p * s + exponent;
 }
 
+double PortableExp2m1(double x) {
+  if (!(x > -0.5 && x < 0.5)) return PortableExp2(x) - 1;
+  const double y = x * 0x1.62e42fefa39efp-1;  // ln 2
+  double sum = 1;                             // of (e^y - 1) / y, from the last term in
+  for (int k = 15; k >= 2; --k) sum = 1 + sum * y / k;
+  return y * sum;
+}
+
 double PortablePow(double base, double exponent) {
   if (base == 0) return 0;
   if (exponent == 1) return base;

@@ -32,6 +32,9 @@ Leaf EncodeLeaf(double weight, bool* clamped);
 double PortableExp2(double x);
 double PortableLog2(double x);
 
+// Returns 2^x - 1 with a relative error below 1e-14, near 0 too. Special arguments as PortableExp2.
+double PortableExp2m1(double x);
+
 // Returns base^exponent for base >= 0, with 0^0 = 0 (a zero score has zero preference). Relative
 // error below 1e-13 where |exponent * log2(base)| <= 64; base^1 is exact.
 double PortablePow(double base, double exponent);

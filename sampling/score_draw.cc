@@ -16,8 +16,8 @@
 #include "sampling/draw_steps.h"
 #include "sampling/mixture.h"
 #include "sampling/preferred_scores.h"
+#include "sampling/proportion.h"
 #include "sampling/self_normalise.h"
-#include "sampling/shares.h"
 #include "sampling/stale.h"
 #include "sampling/weight_rule.h"
 
@@ -40,7 +40,7 @@ bool ChoosesSet(const Preference& preference) {
 
 Shares SharesOfInput(const PlanInput& input, const Population& population) {
   if (population.num_strata() == 1) return {};
-  return SharesOf(input.spec.proportion, *population.strata);
+  return SharesOf(input, population);
 }
 
 class IndexedScoreDraw final : public ScoreDraw {

@@ -1,15 +1,29 @@
 #include "sampling/shares.h"
 
-#include "sampling/philox.h"
+#include <algorithm>
+#include <cmath>
 
 namespace subset::sampling {
+namespace {
 
-Shares SharesOf(const Proportion& proportion, const Strata& strata) {
+constexpr double kUnits = 0x1p60;  // that a share of one has, about
+
+}  // namespace
+
+Shares SharesInProportion(absl::Span<const double> weights) {
+  // Against the largest first, so that no sum of weights overflows or vanishes.
+  const double largest = *std::max_element(weights.begin(), weights.end());
+  double sum = 0;
+  for (const double weight : weights) sum += weight / largest;
   Shares shares;
-  if (proportion.kind == Proportion::Kind::kNatural) {
-    shares.cumulative = strata.offsets;
-  } else {
-    for (uint64_t g = 0; g <= strata.values.size(); ++g) shares.cumulative.push_back(g);
+  shares.cumulative.push_back(0);
+  for (const double weight : weights) {
+    uint64_t units = 0;
+    if (weight > 0) {
+      const double exact = weight / largest / sum * kUnits;
+      units = std::max<uint64_t>(1, static_cast<uint64_t>(exact));
+    }
+    shares.cumulative.push_back(shares.cumulative.back() + units);
   }
   return shares;
 }

@@ -1,4 +1,4 @@
-// Shares of strata into whole numbers of slots.
+// Shares of strata, and how they become whole numbers of slots.
 
 #ifndef SUBSET_SAMPLING_SHARES_H_
 #define SUBSET_SAMPLING_SHARES_H_
@@ -6,25 +6,25 @@
 #include <cstdint>
 #include <vector>
 
-#include "sampling/columns.h"
+#include "absl/types/span.h"
 #include "sampling/philox.h"
-#include "sampling/spec.h"
 
 namespace subset::sampling {
 
-// The share p_g of each stratum as a whole number over a common denominator.
+// The share p_g of each stratum as a whole number over a common denominator below 2^62.
 struct Shares {
   std::vector<uint64_t> cumulative;  // number of strata + 1, from 0 to denominator
 
   uint64_t denominator() const { return cumulative.back(); }
+  uint64_t units(size_t g) const { return cumulative[g + 1] - cumulative[g]; }
   double share(size_t g) const {
-    return static_cast<double>(cumulative[g + 1] - cumulative[g]) /
-           static_cast<double>(denominator());
+    return static_cast<double>(units(g)) / static_cast<double>(denominator());
   }
 };
 
-// NATURAL: n_g / N. EQUAL: 1 / (number of strata); strata are never empty.
-Shares SharesOf(const Proportion& proportion, const Strata& strata);
+// Returns shares in proportion to `weights` >= 0, of which some are positive: within 1e-9 of them,
+// and positive where they are.
+Shares SharesInProportion(absl::Span<const double> weights);
 
 // Returns how many of `slots` <= 2^32 each stratum gets: systematic rounding with one keyed offset.
 // Sums to `slots`; each is less than one away from slots * p_g, and equal to it in expectation over

@@ -34,6 +34,12 @@ double Product(double fraction, uint64_t n, bool* whole) {
 // What no plan can be built from yet.
 absl::Status CheckBuilt(const SamplerSpec& spec) {
   if (!spec.eligible.all.empty()) return InvalidField("eligible", "is not known to this version");
+  if (spec.proportion.kind > Proportion::Kind::kEqual || spec.proportion.within != nullptr) {
+    return InvalidField("proportion.kind", "is not known to this version");
+  }
+  if (!spec.proportion.size_column.empty() || spec.proportion.exact_quotas) {
+    return InvalidField("proportion", "has fields this version does not know");
+  }
   return absl::OkStatus();
 }
 

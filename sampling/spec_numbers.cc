@@ -25,6 +25,7 @@ constexpr Interval kBelowOne = {0, 1, false, true};         // [0, 1)
 constexpr Interval kExponent = {0, 16, true};               // (0, 16]
 constexpr Interval kPositive = {0, kInfinity, true, true};  // (0, infinity)
 constexpr Interval kNotNegative = {0, kInfinity, false, true};
+constexpr Interval kRate = {0, 1000, true};
 constexpr Interval kFromOne = {1, kInfinity, false, true};
 
 using Numbers = std::vector<SpecNumber>;
@@ -69,11 +70,11 @@ void AddProportion(const std::string& path, Proportion* proportion, Numbers* num
       Add(numbers, path + ".max_epochs", &proportion->max_epochs, kFromOne);
       break;
     case Kind::kGroupDro:
-      Add(numbers, path + ".eta", &proportion->eta, kPositive);
-      Add(numbers, path + ".adjustment", &proportion->adjustment, kNotNegative);
+      Add(numbers, path + ".eta", &proportion->eta, kRate);
+      Add(numbers, path + ".adjustment", &proportion->adjustment, {0, 1e6});
       break;
     case Kind::kDoremi:
-      Add(numbers, path + ".eta", &proportion->eta, kPositive);
+      Add(numbers, path + ".eta", &proportion->eta, kRate);
       Add(numbers, path + ".epsilon", &proportion->epsilon, kUnit);
       break;
     case Kind::kNatural:

@@ -13,7 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sampling/plan.h"
-#include "sampling/shares.h"
+#include "sampling/proportion.h"
 #include "tests/sampling/plan_testing.h"
 #include "tests/testing/status_matchers.h"
 
@@ -178,12 +178,10 @@ TEST(PlanTest, NoSlotIsNothingToDraw) {
 TEST(SharesTest, RoundingSumsStaysBelowOneAndIsUnbiased) {
   for (const std::vector<size_t>& sizes :
        {std::vector<size_t>{900, 90, 10}, std::vector<size_t>{1, 1, 1, 1, 1, 1, 1}}) {
-    const PlanInput input = EqualInput(sizes);
+    PlanInput input = EqualInput(sizes);
     for (const auto kind : {Proportion::Kind::kEqual, Proportion::Kind::kNatural}) {
-      Proportion proportion;
-      proportion.kind = kind;
-      proportion.column = "label";
-      const Shares shares = SharesOf(proportion, *input.strata);
+      input.spec.proportion.kind = kind;
+      const Shares shares = SharesOf(input, *BuildPopulation(input));
       for (const uint64_t slots : {1, 3, 5, 100}) {
         std::vector<double> sums(sizes.size());
         constexpr int kEpochs = 4000;
