@@ -102,16 +102,21 @@ void BatchStream::Fail(absl::Status status) {
 }
 
 BatchStream::Step BatchStream::NextStep() {
-  if (!reading_ && !no_more_reads_ && !stopping_ && status_.ok() &&
-      requests_.size() + busy_slots_ < kMaxOutstanding) {
-    reading_ = true;
-    return Step::kRead;
+  if (!moving_) {
+    if (!reading_ && !no_more_reads_ && !stopping_ && status_.ok() &&
+        requests_.size() + busy_slots_ < kMaxOutstanding) {
+      moving_ = reading_ = true;
+      return Step::kRead;
+    }
+    if (slots_[write_slot_].state == SlotState::kReady) {
+      moving_ = true;
+      slots_[write_slot_].state = SlotState::kWriting;
+      return Step::kWrite;
+    }
   }
-  if (slots_[write_slot_].state == SlotState::kReady) {
-    slots_[write_slot_].state = SlotState::kWriting;
-    return Step::kWrite;
-  }
+  if (drawing_) return Step::kNothing;
   if (!requests_.empty() && slots_[draw_slot_].state == SlotState::kFree) {
+    drawing_ = true;
     Slot& slot = slots_[draw_slot_];
     slot.state = SlotState::kDrawing;
     slot.request = std::move(requests_.front());
@@ -120,27 +125,23 @@ BatchStream::Step BatchStream::NextStep() {
     return Step::kDraw;
   }
   const bool over = !status_.ok() || no_more_reads_ || stopping_;
-  if (over && requests_.empty() && busy_slots_ == 0) return Step::kFinish;
+  if (over && !moving_ && requests_.empty() && busy_slots_ == 0) {
+    moving_ = drawing_ = true;  // for ever: whoever comes now finds nothing to do
+    return Step::kFinish;
+  }
   return Step::kNothing;
 }
 
 void BatchStream::Pump() {
-  if (pumping_) {
-    mu_.Unlock();
-    return;
-  }
-  pumping_ = true;
   for (;;) {
     const Step step = NextStep();
     Slot& to_write = slots_[write_slot_];
     Slot& to_draw = slots_[draw_slot_];
     if (step == Step::kNothing) {
-      pumping_ = false;
       mu_.Unlock();
       return;
     }
     if (step == Step::kFinish) {
-      // pumping_ stays true: whoever comes now finds nothing to do.
       if (stopping_ && !no_more_reads_) status_.Update(Draining());
       const grpc::Status status = rpc_.End(status_);
       mu_.Unlock();
@@ -162,6 +163,7 @@ void BatchStream::Pump() {
         break;
     }
     mu_.Lock();
+    (step == Step::kDraw ? drawing_ : moving_) = false;
   }
 }
 

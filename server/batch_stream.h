@@ -30,13 +30,14 @@ class BatchStreams {
   std::unordered_set<BatchStream*> streams_ ABSL_GUARDED_BY(mu_);
 };
 
-// Requests are read ahead, up to kMaxOutstanding; replies are drawn one ahead of the one being
-// written, so that drawing and sending overlap and a reader that stops costs two batches. Messages
-// are used again: a stream in its stride allocates nothing of its own.
+// Requests are read ahead, up to kMaxOutstanding; replies are drawn ahead of the one being written,
+// up to kSlots, so that drawing and sending overlap and a reader that stops costs four batches.
+// Messages are used again: a stream in its stride allocates nothing of its own.
 //
 // Reactions come on any of gRPC's threads and draws end on any of the engine's. Each only notes
-// what happened and calls Pump, which one thread at a time runs: what another thread notes
-// meanwhile, it sees before it leaves. Deletes itself when gRPC is done with it.
+// what happened and calls Pump. One thread at a time draws, and one at a time starts reads and
+// writes; what another thread notes meanwhile, it sees before it leaves. So a thread that a message
+// has woken moves messages while another draws. Deletes itself when gRPC is done with it.
 class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch> {
  public:
   static constexpr size_t kMaxOutstanding = 1024;
@@ -60,7 +61,7 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1
     v1::Batch batch;
   };
   enum class Step { kNothing, kRead, kWrite, kDraw, kFinish };
-  static constexpr size_t kSlots = 2;
+  static constexpr size_t kSlots = 4;
 
   // Does whatever can be done now; releases mu_. The stream may be gone afterwards.
   void Pump() ABSL_UNLOCK_FUNCTION(mu_);
@@ -75,7 +76,7 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1
   BatchStreams* const streams_;
   grpc::CallbackServerContext* const context_;
 
-  Rpc rpc_;                           // used by the thread that pumps
+  Rpc rpc_;                           // ended by the thread that finishes
   v1::GetBatchRequest next_request_;  // belongs to gRPC while reading_
   std::array<Slot, kSlots> slots_;    // contents belong to whoever `state` says; state is under mu_
 
@@ -85,7 +86,8 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1
   size_t draw_slot_ ABSL_GUARDED_BY(mu_) = 0;                      // the next to draw into
   size_t write_slot_ ABSL_GUARDED_BY(mu_) = 0;                     // the next to write
   size_t busy_slots_ ABSL_GUARDED_BY(mu_) = 0;
-  bool pumping_ ABSL_GUARDED_BY(mu_) = false;
+  bool moving_ ABSL_GUARDED_BY(mu_) = false;   // a thread is starting a read or a write
+  bool drawing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in DrawBatch
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   bool no_more_reads_ ABSL_GUARDED_BY(mu_) = false;  // the client is done, or gone
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -201,11 +201,11 @@ TEST_F(BatchStreamTest, ACancelledStreamEndsTheDrawItWaitsFor) {
   std::atomic<bool> waiting{false};
   engine_.get_batch = [&](const v1::GetBatchRequest&, v1::Batch*, Engine::Cancelled cancelled,
                           FakeEngine::BatchDone done) {
-    waiter = std::thread([cancelled, done = Shared(std::move(done)), &waiting] {
-      waiting = true;
+    waiter = std::thread([cancelled, done = Shared(std::move(done))] {
       while (!cancelled()) std::this_thread::yield();
       done(absl::CancelledError("nobody waits"));
     });
+    waiting = true;  // the thread can be joined
   };
   Serving& serving = Serve();
   Context context;
