@@ -110,7 +110,7 @@ CellLayout PrunedCells(const PlanInput& input, const Population& population, con
 CellLayout ChosenCells(const PlanInput& input, const Population& population,
                        const SampleSet& chosen) {
   const SamplerSpec& spec = input.spec;
-  const bool shared = spec.proportion.kind != Proportion::Kind::kNatural;
+  const bool shared = !spec.proportion.as_in_the_data();
   const bool balanced = spec.weight.target == Weight::Target::kBalanced;
   const std::vector<double> inverse_targets = InverseTargets(spec.weight, population);
   CellLayout layout;

@@ -15,6 +15,7 @@
 #include "sampling/preferred_scores.h"
 #include "sampling/pruning.h"
 #include "sampling/score_draw.h"
+#include "sampling/self_normalise.h"
 #include "sampling/stored_set.h"
 
 namespace subset::sampling {
@@ -77,8 +78,8 @@ absl::StatusOr<CellLayout> UniformLayout(const PlanInput& input, const Populatio
                                       population.size(), " samples is 0"));
   }
   // Strata are cells where they change a share or a weight.
-  const bool by_stratum = spec.proportion.kind != Proportion::Kind::kNatural ||
-                          spec.weight.target == Weight::Target::kBalanced;
+  const bool by_stratum =
+      !spec.proportion.as_in_the_data() || spec.weight.target == Weight::Target::kBalanced;
   return by_stratum ? StratumCells(input, population, slots) : UniformCells(population, slots);
 }
 
@@ -157,9 +158,15 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParseFor(const PlanInput& input,
       absl::StrCat("stored plan of ", serialized.size(), " bytes, but this plan stores nothing"));
 }
 
-absl::StatusOr<std::unique_ptr<EpochPlan>> WithFilter(
+// Adds what goes around a plan of any form.
+absl::StatusOr<std::unique_ptr<EpochPlan>> Complete(
     const PlanInput& input, absl::StatusOr<std::unique_ptr<EpochPlan>> plan) {
-  if (!plan.ok() || !FilterReadsScores(input.spec)) return plan;
+  if (!plan.ok()) return plan;
+  // Draws with replacement see to it themselves.
+  if (input.spec.weight.normalise == Weight::Normalise::kSelf && FormOf(input) != Form::kWeighted) {
+    *plan = std::make_unique<SelfNormalisedPlan>(input.batch_size, *std::move(plan));
+  }
+  if (!FilterReadsScores(input.spec)) return plan;
   return std::make_unique<FilteredPlan>(SerializePopulation(*input.population, input.key.epoch),
                                         *std::move(plan));
 }
@@ -169,7 +176,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> WithFilter(
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildPlan(const PlanInput& input) {
   PlanInput own = input;
   SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
-  return WithFilter(own, NewPlan(own, nullptr));
+  return Complete(own, NewPlan(own, nullptr));
 }
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
@@ -177,7 +184,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
   PlanInput own = input;
   if (!FilterReadsScores(input.spec)) {
     SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
-    return ParseFor(own, serialized);
+    return Complete(own, ParseFor(own, serialized));
   }
   uint64_t size = 0;
   if (serialized.size() >= sizeof(size)) std::memcpy(&size, serialized.data(), sizeof(size));
@@ -188,7 +195,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
                                             " bytes of eligible samples"));
   }
   SUBSET_ASSIGN_OR_RETURN(own.population, ParsePopulation(input, serialized.substr(0, size)));
-  return WithFilter(own, ParseFor(own, serialized.substr(size)));
+  return Complete(own, ParseFor(own, serialized.substr(size)));
 }
 
 }  // namespace subset::sampling

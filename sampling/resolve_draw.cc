@@ -12,16 +12,22 @@ absl::Status ResolveDraw(SamplerSpec* spec) {
     return InvalidField("draw.kind", "is not known to this version");
   }
   const Preference::Kind preference = spec->preference.kind;
-  const bool power = preference == Preference::Kind::kScorePower;
-  if (draw.kind == Draw::Kind::kDefault) {
-    draw.kind = power ? Draw::Kind::kWithReplacement : Draw::Kind::kEpoch;
-  }
-  if (power && draw.kind == Draw::Kind::kEpoch) {
-    return InvalidField("draw.kind",
-                        "EPOCH does not go with score_power: only WITH_REPLACEMENT draws in "
-                        "proportion to it");
-  }
   const bool pruning = preference == Preference::Kind::kBelowMeanPruning;
+  if (draw.kind == Draw::Kind::kDefault) {
+    draw.kind = preference == Preference::Kind::kUniform || pruning ? Draw::Kind::kEpoch
+                                                                    : Draw::Kind::kWithReplacement;
+  }
+  const bool chooses = preference == Preference::Kind::kBand ||
+                       (preference == Preference::Kind::kSelfPaced && !spec->preference.soft);
+  if (draw.kind == Draw::Kind::kEpoch && preference != Preference::Kind::kUniform && !pruning &&
+      !chooses) {
+    return InvalidField(
+        "draw.kind",
+        absl::StrCat("EPOCH does not go with ",
+                     preference == Preference::Kind::kScorePower ? "score_power"
+                                                                 : "a preference that is no set",
+                     ": only WITH_REPLACEMENT draws in proportion to it"));
+  }
   if (pruning && draw.kind == Draw::Kind::kWithReplacement) {
     return InvalidField("draw.kind",
                         "WITH_REPLACEMENT does not go with below_mean_pruning: it draws each kept "

@@ -6,48 +6,147 @@
 #include "base/status_macros.h"
 
 namespace subset::sampling {
+namespace {
+
+using Kind = Preference::Kind;
+
+const char* Name(Kind kind) {
+  switch (kind) {
+    case Kind::kUniform:
+      return "uniform";
+    case Kind::kScorePower:
+      return "score_power";
+    case Kind::kBelowMeanPruning:
+      return "below_mean_pruning";
+    case Kind::kRank:
+      return "rank";
+    case Kind::kSoftmax:
+      return "softmax";
+    case Kind::kBand:
+      return "band";
+    case Kind::kKeepProbability:
+      return "keep_probability";
+    case Kind::kSelfPaced:
+      return "self_paced";
+    case Kind::kRecency:
+      return "recency";
+  }
+  return "";
+}
+
+// Where the score comes from.
+absl::Status ResolveSource(const Preference& given, Preference* resolved) {
+  if (given.kind == Kind::kUniform) {
+    const bool column = !given.column.empty();
+    if (!column && given.irreducible.empty()) return absl::OkStatus();
+    return InvalidField(column ? "preference.column" : "preference.irreducible",
+                        "is set, but a uniform preference reads no score");
+  }
+  resolved->column = given.column;
+  resolved->irreducible = given.irreducible;
+  if (!given.column.empty()) {
+    SUBSET_RETURN_IF_ERROR(ValidateName("preference.column", given.column));
+  } else if (given.kind == Kind::kRecency) {
+    return InvalidField("preference.column", "is empty: recency needs the column of the time");
+  } else {
+    if (!given.score.empty()) resolved->score = given.score;
+    SUBSET_RETURN_IF_ERROR(
+        ValidateName(absl::StrCat("preference.", Name(given.kind), ".score"), resolved->score));
+  }
+  if (given.irreducible.empty()) {
+    if (given.missing_irreducible == Preference::MissingIrreducible::kUseScore) {
+      return absl::OkStatus();
+    }
+    return InvalidField("preference.missing_irreducible",
+                        "is set, but preference.irreducible names no column");
+  }
+  resolved->missing_irreducible = given.missing_irreducible;
+  if (given.kind == Kind::kRecency) {
+    return InvalidField("preference.irreducible",
+                        "is set, but recency reads times: nothing of them is irreducible");
+  }
+  return ValidateName("preference.irreducible", given.irreducible);
+}
+
+absl::Status CheckPruning(const SamplerSpec& spec) {
+  const uint32_t epochs = spec.preference.total_epochs;
+  SUBSET_RETURN_IF_ERROR(CheckRange("preference.below_mean_pruning.total_epochs", epochs,
+                                    epochs >= 1 && epochs < (1u << 31), "[1, 2147483648)"));
+  if (!spec.proportion.as_in_the_data()) {
+    return InvalidField(
+        "proportion.kind",
+        spec.proportion.kind == Proportion::Kind::kEqual
+            ? "EQUAL does not go with below_mean_pruning: it draws each kept sample exactly once, "
+              "so shares follow from what is kept"
+            : "does not go with below_mean_pruning, which draws each kept sample exactly once, so "
+              "that shares follow from what is kept: only NATURAL, by count, does");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 // Fields of the kinds that were not chosen go back to their defaults.
 absl::Status ResolvePreference(SamplerSpec* spec) {
   const Preference given = spec->preference;
-  if (given.kind > Preference::Kind::kBelowMeanPruning || !given.column.empty() ||
-      !given.irreducible.empty()) {
-    return InvalidField("preference", "is not known to this version");
-  }
   Preference& resolved = spec->preference;
   resolved = Preference{};
   resolved.kind = given.kind;
-  if (given.kind == Preference::Kind::kUniform) return absl::OkStatus();
-
-  const bool power = given.kind == Preference::Kind::kScorePower;
-  const absl::string_view path = power ? "preference.score_power" : "preference.below_mean_pruning";
-  if (!given.score.empty()) resolved.score = given.score;
-  SUBSET_RETURN_IF_ERROR(ValidateName(absl::StrCat(path, ".score"), resolved.score));
-  if (power) {
-    resolved.alpha = given.alpha;
-    return CheckRange("preference.score_power.alpha", given.alpha,
-                      given.alpha > 0 && given.alpha <= 16, "(0, 16]");
+  SUBSET_RETURN_IF_ERROR(ResolveSource(given, &resolved));
+  switch (given.kind) {
+    case Kind::kUniform:
+      break;
+    case Kind::kScorePower:
+      resolved.alpha = given.alpha;
+      break;
+    case Kind::kBelowMeanPruning:
+      resolved.ratio = given.ratio;
+      resolved.delta = given.delta;
+      resolved.total_epochs = given.total_epochs;
+      resolved.scale = given.scale;
+      resolved.per_stratum = given.per_stratum;
+      break;
+    case Kind::kRank:
+      resolved.law = given.law;
+      if (given.law == Preference::Law::kPower) {
+        resolved.alpha = given.alpha;
+      } else {
+        resolved.pressure = given.pressure;
+      }
+      break;
+    case Kind::kSoftmax:
+      resolved.temperature = given.temperature;
+      break;
+    case Kind::kBand:
+      resolved.smallest = given.smallest;
+      resolved.skip = given.skip;
+      resolved.keep = given.keep;
+      resolved.per_stratum = given.per_stratum;
+      break;
+    case Kind::kKeepProbability:
+      resolved.beta = given.beta;
+      resolved.least = given.least;
+      break;
+    case Kind::kSelfPaced:
+      resolved.threshold = given.threshold;
+      resolved.soft = given.soft;
+      break;
+    case Kind::kRecency:
+      resolved.half_life = given.half_life;
+      resolved.now = given.now;
+      break;
   }
-  resolved.ratio = given.ratio;
-  resolved.delta = given.delta;
-  resolved.total_epochs = given.total_epochs;
-  resolved.scale = given.scale;
-  resolved.per_stratum = given.per_stratum;
-  SUBSET_RETURN_IF_ERROR(CheckRange("preference.below_mean_pruning.ratio", given.ratio,
-                                    given.ratio > 0 && given.ratio < 1, "(0, 1)"));
-  SUBSET_RETURN_IF_ERROR(CheckRange("preference.below_mean_pruning.delta", given.delta,
-                                    given.delta > 0 && given.delta <= 1, "(0, 1]"));
-  SUBSET_RETURN_IF_ERROR(
-      CheckRange("preference.below_mean_pruning.total_epochs", given.total_epochs,
-                 given.total_epochs >= 1 && given.total_epochs < (1u << 31), "[1, 2147483648)"));
-  if (given.per_stratum && spec->proportion.column.empty()) {
-    return InvalidField("preference.below_mean_pruning.per_stratum",
+  if (resolved.per_stratum && spec->proportion.column.empty()) {
+    return InvalidField(absl::StrCat("preference.", Name(given.kind), ".per_stratum"),
                         "true needs proportion.column, which is empty");
   }
-  if (spec->proportion.kind == Proportion::Kind::kEqual) {
-    return InvalidField("proportion.kind",
-                        "EQUAL does not go with below_mean_pruning: it draws each kept sample "
-                        "exactly once, so shares follow from what is kept");
+  if (given.kind == Kind::kBelowMeanPruning) return CheckPruning(*spec);
+  const bool chooses = given.kind == Kind::kBand || given.kind == Kind::kSelfPaced;
+  const double fraction = spec->draw.fraction;
+  if (chooses && spec->draw.kind == Draw::Kind::kEpoch && fraction != 0 && fraction != 1) {
+    return InvalidField("draw.fraction",
+                        absl::StrCat(fraction, " is not 1: what ", Name(given.kind),
+                                     " chooses sets the length of an epoch"));
   }
   return absl::OkStatus();
 }

@@ -14,10 +14,19 @@ absl::Status ResolveWeight(SamplerSpec* spec) {
   }
   SUBSET_RETURN_IF_ERROR(
       CheckRange("weight.beta", weight.beta, weight.beta >= 0 && weight.beta <= 1, "[0, 1]"));
-  if (weight.target == Weight::Target::kNone && weight.beta != 1) {
-    return InvalidField("weight.beta", absl::StrCat(weight.beta,
-                                                    " is not 1, but weight.target NONE leaves no "
-                                                    "weight to temper"));
+  if (weight.target == Weight::Target::kNone) {
+    constexpr char kNoWeight[] = "but weight.target NONE leaves no weight to ";
+    if (weight.beta != 1) {
+      return InvalidField("weight.beta",
+                          absl::StrCat(weight.beta, " is not 1, ", kNoWeight, "temper"));
+    }
+    if (weight.clip != 0) {
+      return InvalidField("weight.clip",
+                          absl::StrCat(weight.clip, " is not 0, ", kNoWeight, "clip"));
+    }
+    if (weight.normalise != Weight::Normalise::kNothing) {
+      return InvalidField("weight.normalise", absl::StrCat("is set, ", kNoWeight, "normalise"));
+    }
   }
   if (weight.target != Weight::Target::kBalanced) return absl::OkStatus();
   if (spec->proportion.column.empty()) {

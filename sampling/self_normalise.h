@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "sampling/plan.h"
 
 namespace subset::sampling {
 
@@ -43,6 +47,36 @@ void DrawSelfNormalised(uint64_t position, uint64_t batch_size, uint64_t num_pos
     }
   }
 }
+
+// A plan with the weights of another, divided so. Immutable; thread-safe.
+class SelfNormalisedPlan final : public EpochPlan {
+ public:
+  SelfNormalisedPlan(uint64_t batch_size, std::unique_ptr<EpochPlan> plan)
+      : batch_size_(std::max<uint64_t>(1, batch_size)),
+        plan_(std::move(plan)),
+        traits_(plan_->traits()) {
+    // A weight that is the same everywhere becomes 1; others are unbiased only in the limit.
+    if (traits_.weight.has_value()) {
+      traits_.weight = 1;
+    } else {
+      traits_.unbiased_over = UnbiasedOver::kNothing;
+    }
+  }
+
+  const PlanTraits& traits() const override { return traits_; }
+  void Draw(uint64_t position, absl::Span<uint32_t> indices, absl::Span<double> probabilities,
+            absl::Span<float> weights) const override {
+    DrawSelfNormalised(position, batch_size_, traits_.num_positions, indices, probabilities,
+                       weights, [&](auto... arguments) { plan_->Draw(arguments...); });
+  }
+  void Expect(absl::Span<double> counts) const override { plan_->Expect(counts); }
+  std::string Serialize() const override { return plan_->Serialize(); }
+
+ private:
+  const uint64_t batch_size_;
+  const std::unique_ptr<EpochPlan> plan_;
+  PlanTraits traits_;
+};
 
 }  // namespace subset::sampling
 

@@ -17,8 +17,20 @@ absl::Status ResolveSnapshot(SamplerSpec* spec) {
   if (spec->draw.kind != Draw::Kind::kWithReplacement) {
     return InvalidField("snapshot", "LIVE needs draw.kind WITH_REPLACEMENT");
   }
-  if (!spec->score_driven()) {
-    return InvalidField("snapshot", "LIVE needs a preference that reads scores");
+  const Preference& preference = spec->preference;
+  if (preference.kind == Preference::Kind::kUniform || !preference.column.empty()) {
+    return InvalidField("snapshot", "LIVE needs a preference that reads scores of the run");
+  }
+  if (preference.kind != Preference::Kind::kScorePower) {
+    return InvalidField("snapshot",
+                        "LIVE needs preference score_power: ranks, sets and sums of other kinds "
+                        "are those of an epoch's opening");
+  }
+  for (const Predicate& predicate : spec->eligible.all) {
+    if (!predicate.column.empty()) continue;
+    return InvalidField("snapshot",
+                        "LIVE does not go with a filter by a reported score, which is that of an "
+                        "epoch's opening");
   }
   return absl::OkStatus();
 }
@@ -33,11 +45,10 @@ double Product(double fraction, uint64_t n, bool* whole) {
 
 // What no plan can be built from yet.
 absl::Status CheckBuilt(const SamplerSpec& spec) {
-  if (!spec.eligible.all.empty()) return InvalidField("eligible", "is not known to this version");
-  if (spec.proportion.kind > Proportion::Kind::kEqual || spec.proportion.within != nullptr) {
+  if (spec.proportion.adaptive()) {
     return InvalidField("proportion.kind", "is not known to this version");
   }
-  if (!spec.proportion.size_column.empty() || spec.proportion.exact_quotas) {
+  if (spec.proportion.exact_quotas) {
     return InvalidField("proportion", "has fields this version does not know");
   }
   return absl::OkStatus();
@@ -61,8 +72,8 @@ absl::Status ResolveSpec(SamplerSpec* spec) {
   SetScheduledNumbers(&resolved);
   SUBSET_RETURN_IF_ERROR(ResolveChoices(&resolved));
   SUBSET_RETURN_IF_ERROR(CheckNumbers(resolved));
-  SUBSET_RETURN_IF_ERROR(CheckAlongSchedules(resolved, ResolveChoices));
   SUBSET_RETURN_IF_ERROR(CheckBuilt(resolved));
+  SUBSET_RETURN_IF_ERROR(CheckAlongSchedules(resolved, ResolveChoices));
   *spec = std::move(resolved);
   return absl::OkStatus();
 }

@@ -62,6 +62,11 @@ struct Proportion {
   double adjustment = 0;
   bool exact_quotas = false;
 
+  // Whether every stratum has the share of its number of samples.
+  bool as_in_the_data() const {
+    return kind == Kind::kNatural && size_column.empty() &&
+           (within == nullptr || within->as_in_the_data());
+  }
   // Whether shares are learned from feedback.
   bool adaptive() const {
     return kind == Kind::kGroupDro || kind == Kind::kDoremi || kind == Kind::kOdm;

@@ -190,9 +190,6 @@ absl::Status CheckSchedules(const SamplerSpec& spec) {
       for (const SpecNumber& candidate : numbers) known.push_back(candidate.path);
       return InvalidField(field, UnknownName("number of this spec", path, known));
     }
-    if (number->every_step && schedule.unit == Schedule::Unit::kSteps) {
-      return InvalidField(field, "over STEPS is not known to this version");
-    }
     SUBSET_RETURN_IF_ERROR(CheckSchedule(field, schedule));
     for (size_t i = 0; i < schedule.points.size(); ++i) {
       const double value = schedule.points[i].value;
