@@ -1,6 +1,5 @@
 #include "sampling/stratum_index.h"
 
-#include <algorithm>
 #include <limits>
 
 namespace subset::sampling {
@@ -35,6 +34,7 @@ StratumIndex::StratumIndex(const Population& population,
 }
 
 void StratumIndex::FindSlots() {
+  stratum_of_slot_ = RangeLookup(population_.strata->offsets);
   slots_.assign(population_.num_samples, kNoSlot);
   for (uint64_t slot = 0; slot < weights_.size(); ++slot) {
     slots_[population_.sample(slot)] = static_cast<uint32_t>(slot);
@@ -63,10 +63,7 @@ void StratumIndex::SetSlots(absl::Span<const uint32_t> slots, absl::Span<const L
   weights_.Set(slots, leaves, absl::MakeSpan(replaced));
   for (size_t k = 0; k < slots.size(); ++k) {
     size_t g = 0;
-    if (sums_.size() > 1) {
-      const auto& offsets = population_.strata->offsets;
-      g = std::upper_bound(offsets.begin(), offsets.end(), slots[k]) - offsets.begin() - 1;
-    }
+    if (sums_.size() > 1) g = stratum_of_slot_.Find(slots[k]);
     Sums& sums = sums_[g];
     sums.total += uint64_t{LeafWeight(leaves[k])} - LeafWeight(replaced[k]);
     sums.total_squares += Square(leaves[k]) - Square(replaced[k]);
@@ -87,7 +84,8 @@ Leaf StratumIndex::LeastPositive(size_t g) const {
 
 uint64_t StratumIndex::memory_bytes() const {
   return weights_.memory_bytes() + sums_.capacity() * sizeof(Sums) +
-         slots_.capacity() * sizeof(uint32_t);
+         slots_.capacity() * sizeof(uint32_t) +
+         (slots_.empty() ? 0 : stratum_of_slot_.memory_bytes());
 }
 
 }  // namespace subset::sampling

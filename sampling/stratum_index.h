@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "sampling/least_leaf.h"
 #include "sampling/population.h"
+#include "sampling/range_lookup.h"
 #include "sampling/weight_index.h"
 
 namespace subset::sampling {
@@ -55,7 +56,8 @@ class StratumIndex {
   WeightIndex weights_;
   std::vector<Sums> sums_;
   std::optional<LeastLeaf> least_;
-  std::vector<uint32_t> slots_;  // of each sample, from the first update on
+  std::vector<uint32_t> slots_;  // of each sample, from the first update on; likewise
+  RangeLookup stratum_of_slot_;
 };
 
 }  // namespace subset::sampling

@@ -201,6 +201,90 @@ TEST(ResolveSpecTest, WhatMakesNoSenseIsRefusedByFieldValueAndBound) {
          s.proportion.column = "label";
          s.weight.target = Weight::Target::kBalanced;
        }},
+      {"preference.column", "reads no score", Uniform(),
+       [](SamplerSpec& s) { s.preference.column = "quality"; }},
+      {"preference.irreducible", "reads no score", Uniform(),
+       [](SamplerSpec& s) { s.preference.irreducible = "il"; }},
+      {"preference.column", "does not match", Power(),
+       [](SamplerSpec& s) { s.preference.column = "a b"; }},
+      {"preference.missing_irreducible", "names no column", Power(),
+       [](SamplerSpec& s) {
+         s.preference.missing_irreducible = Preference::MissingIrreducible::kExclude;
+       }},
+      {"preference.column", "recency needs the column", Power(),
+       [](SamplerSpec& s) { s.preference.kind = Preference::Kind::kRecency; }},
+      {"preference.band.per_stratum", "needs proportion.column", Of(Preference::Kind::kBand),
+       [](SamplerSpec& s) { s.preference.per_stratum = true; }},
+      {"preference.rank.pressure", "0.5 is outside [1, infinity)", Of(Preference::Kind::kRank),
+       [](SamplerSpec& s) {
+         s.preference.law = Preference::Law::kExponential;
+         s.preference.pressure = .5;
+       }},
+      {"draw.fraction", "0.5 is not 1: what band chooses", Of(Preference::Kind::kBand),
+       [](SamplerSpec& s) {
+         s.draw.kind = Draw::Kind::kEpoch;
+         s.draw.fraction = .5;
+       }},
+      {"draw.kind", "EPOCH does not go with", Of(Preference::Kind::kRank),
+       [](SamplerSpec& s) { s.draw.kind = Draw::Kind::kEpoch; }},
+      {"guard.floor_by_target", "needs draw.kind", Uniform(),
+       [](SamplerSpec& s) { s.guard.floor_by_target = true; }},
+      {"guard.refresh", "0.1 is not 0: a refresh quota needs", Uniform(),
+       [](SamplerSpec& s) { s.guard.refresh = .1; }},
+      {"guard.refresh", "does not age", Power(),
+       [](SamplerSpec& s) {
+         s.guard.refresh = .1;
+         s.preference.column = "quality";
+       }},
+      {"guard.refresh", "which LIVE has none of", Power(),
+       [](SamplerSpec& s) {
+         s.guard.refresh = .1;
+         s.snapshot = Snapshot::kLive;
+       }},
+      {"guard.refresh", "0.6 with guard.uniform_floor 0.5 is more than 1", Power(),
+       [](SamplerSpec& s) {
+         s.guard.refresh = .6;
+         s.guard.uniform_floor = .5;
+       }},
+      {"guard.max_repeats", "2 is not 0: a cap on repeats needs", Uniform(),
+       [](SamplerSpec& s) { s.guard.max_repeats = 2; }},
+      {"guard.max_repeats", "2 is not 0: with LIVE", Power(),
+       [](SamplerSpec& s) {
+         s.guard.max_repeats = 2;
+         s.snapshot = Snapshot::kLive;
+       }},
+      {"guard.max_repeats", "0.5 is below draw.fraction 1", Power(),
+       [](SamplerSpec& s) { s.guard.max_repeats = .5; }},
+      {"guard.max_repeats", "changes in it", Power(),
+       [](SamplerSpec& s) {
+         s.guard.max_repeats = 2;
+         s.schedules["guard.uniform_floor"] = {Schedule::Unit::kSteps, {{0, .1}}};
+       }},
+      {"weight.clip", "2 is not 0, but weight.target NONE", Power(),
+       [](SamplerSpec& s) {
+         s.weight.target = Weight::Target::kNone;
+         s.weight.clip = 2;
+       }},
+      {"weight.normalise", "leaves no weight to normalise", Power(),
+       [](SamplerSpec& s) {
+         s.weight.target = Weight::Target::kNone;
+         s.weight.normalise = Weight::Normalise::kSelf;
+       }},
+      {"snapshot", "LIVE needs preference score_power", Of(Preference::Kind::kRank),
+       [](SamplerSpec& s) { s.snapshot = Snapshot::kLive; }},
+      {"snapshot", "reads scores of the run", Power(),
+       [](SamplerSpec& s) {
+         s.preference.column = "quality";
+         s.snapshot = Snapshot::kLive;
+       }},
+      {"snapshot", "filter by a reported score", Power(),
+       [](SamplerSpec& s) {
+         Predicate predicate;
+         predicate.score = "loss";
+         predicate.minimum = .5;
+         s.eligible.all = {predicate};
+         s.snapshot = Snapshot::kLive;
+       }},
       {"snapshot", "LIVE needs draw.kind WITH_REPLACEMENT", Pruning(),
        [](SamplerSpec& s) { s.snapshot = Snapshot::kLive; }},
       {"snapshot", "LIVE needs a preference that reads scores", Uniform(),
