@@ -57,7 +57,24 @@ CellPlan::CellPlan(const PlanInput& input, const Population& population, CellLay
       direct_(IsDirect(layout_)),
       order_(SlotOrder(layout_, input.key, slots_.total())) {
   if (!direct_) ChooseRemainders(input);
+  if (!layout_.order.empty()) OrderByQuotas(input);
   FillTraits(input);
+}
+
+void CellPlan::OrderByQuotas(const PlanInput& input) {
+  std::vector<uint32_t> shuffled(slots_.total());  // the slots of each cell
+  std::vector<uint64_t> next(slots_.bounds().begin(), slots_.bounds().end() - 1);
+  for (size_t c = 0; c < layout_.cells.size(); ++c) {
+    if (layout_.cells[c].slots == 0) continue;
+    const auto slots = absl::MakeSpan(shuffled).subspan(next[c], layout_.cells[c].slots);
+    // Sub-stream 0 orders all slots where there are no quotas.
+    const PhiloxKey key = DeriveKey(input.key, Purpose::kSlotOrder, c + 1);
+    Permutation(slots.size(), key).Fill(0, slots);
+    for (uint32_t& slot : slots) slot += static_cast<uint32_t>(next[c]);
+  }
+  quota_order_.reserve(shuffled.size());
+  for (const uint16_t c : layout_.order) quota_order_.push_back(shuffled[next[c]++]);
+  layout_.order = {};
 }
 
 void CellPlan::ChooseRemainders(const PlanInput& input) {
@@ -126,8 +143,8 @@ void CellPlan::FillTraits(const PlanInput& input) {
 
   if (!reached || !(weighted ? unchanged : alike)) {
     traits_.unbiased_over = UnbiasedOver::kNothing;
-  } else if (weighted && layout_.mass != num_slots) {
-    traits_.unbiased_over = UnbiasedOver::kEpoch;
+  } else if (!quota_order_.empty() || (weighted && layout_.mass != num_slots)) {
+    traits_.unbiased_over = UnbiasedOver::kEpoch;  // a batch's strata are not drawn
   }
 }
 
@@ -141,7 +158,11 @@ const uint32_t* CellPlan::SampleAt(uint64_t slot, uint32_t cell) const {
 
 void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
                     absl::Span<double> probabilities, absl::Span<float> weights) const {
-  order_.Fill(position, indices);
+  if (quota_order_.empty()) {
+    order_.Fill(position, indices);
+  } else {
+    std::copy_n(quota_order_.begin() + position, indices.size(), indices.begin());
+  }
   if (direct_) {
     std::fill(probabilities.begin(), probabilities.end(), probabilities_[0]);
     std::fill(weights.begin(), weights.end(), weights_[0]);

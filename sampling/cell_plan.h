@@ -2,7 +2,8 @@
 //
 // A cell of n members with m slots holds each member floor(m / n) times, and m mod n of them once
 // more: the head of a keyed permutation of its members, written out. Which slot is where is uniform
-// over all orders, so full passes need no order of their own.
+// over all orders, so full passes need no order of their own. With exact quotas the layout says
+// which cell fills a position; a keyed permutation of each cell's slots says which of them.
 
 #ifndef SUBSET_SAMPLING_CELL_PLAN_H_
 #define SUBSET_SAMPLING_CELL_PLAN_H_
@@ -21,7 +22,8 @@ namespace subset::sampling {
 // Immutable; thread-safe. A position costs one permutation, a lookup of its cell and one read.
 class CellPlan final : public EpochPlan {
  public:
-  // At least one slot. Time and 4 bytes for each slot of a remainder.
+  // At least one slot. Time and 4 bytes for each slot of a remainder; with exact quotas, for every
+  // slot.
   CellPlan(const PlanInput& input, const Population& population, CellLayout layout);
 
   const PlanTraits& traits() const override { return traits_; }
@@ -44,6 +46,7 @@ class CellPlan final : public EpochPlan {
   };
 
   void ChooseRemainders(const PlanInput& input);
+  void OrderByQuotas(const PlanInput& input);
   void FillTraits(const PlanInput& input);
   const uint32_t* SampleAt(uint64_t slot, uint32_t cell) const;
 
@@ -56,6 +59,7 @@ class CellPlan final : public EpochPlan {
   RangeLookup slots_;  // of each cell
   bool direct_;  // one cell of all samples, no repeats: order_ permutes the samples themselves
   Permutation order_;
+  std::vector<uint32_t> quota_order_;  // in its place: the slot of each position
   std::vector<uint32_t> remainders_;   // of all cells
   std::vector<Source> sources_;        // of each cell
   std::vector<double> probabilities_;  // of each cell

@@ -4,6 +4,7 @@
 
 #include "sampling/proportion.h"
 #include "sampling/pruning.h"
+#include "sampling/quota_order.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
@@ -51,6 +52,27 @@ uint64_t TotalSlots(const CellLayout& layout) {
   return slots;
 }
 
+// Gives the cells, one for each stratum, their parts of `slots`.
+void ShareOut(const PlanInput& input, const Population& population, uint64_t slots,
+              CellLayout* layout) {
+  const Shares shares = SharesOf(input, population);
+  std::vector<uint64_t> counts;
+  if (input.spec.proportion.exact_quotas) {
+    layout->order = QuotaOrder(shares, slots, input.batch_size, input.key);
+    counts.resize(layout->cells.size());
+    for (const uint16_t g : layout->order) ++counts[g];
+  } else {
+    counts = RoundShares(shares, slots, input.key);
+  }
+  const bool all_reached = std::find(counts.begin(), counts.end(), 0) == counts.end();
+  for (size_t g = 0; g < counts.size(); ++g) {
+    Cell& cell = layout->cells[g];
+    cell.slots = counts[g];
+    cell.expected_slots =
+        all_reached ? static_cast<double>(counts[g]) : static_cast<double>(slots) * shares.share(g);
+  }
+}
+
 }  // namespace
 
 CellLayout UniformCells(const Population& population, uint64_t slots) {
@@ -67,23 +89,18 @@ CellLayout UniformCells(const Population& population, uint64_t slots) {
 }
 
 CellLayout StratumCells(const PlanInput& input, const Population& population, uint64_t slots) {
-  const Shares shares = SharesOf(input, population);
-  const std::vector<uint64_t> counts = RoundShares(shares, slots, input.key);
   const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
-  const bool all_reached = std::find(counts.begin(), counts.end(), 0) == counts.end();
   CellLayout layout;
   layout.strata = population.strata;
   layout.mass = static_cast<double>(slots);
-  for (size_t g = 0; g < counts.size(); ++g) {
+  for (size_t g = 0; g < population.num_strata(); ++g) {
     Cell cell;
     cell.first = population.first(g);
     cell.count = population.count(g);
-    cell.slots = counts[g];
-    cell.expected_slots =
-        all_reached ? static_cast<double>(counts[g]) : static_cast<double>(slots) * shares.share(g);
     cell.inverse_target = inverse_targets[g];
     layout.cells.push_back(cell);
   }
+  ShareOut(input, population, slots, &layout);
   return layout;
 }
 
@@ -110,7 +127,7 @@ CellLayout PrunedCells(const PlanInput& input, const Population& population, con
 CellLayout ChosenCells(const PlanInput& input, const Population& population,
                        const SampleSet& chosen) {
   const SamplerSpec& spec = input.spec;
-  const bool shared = !spec.proportion.as_in_the_data();
+  const bool shared = !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas;
   const bool balanced = spec.weight.target == Weight::Target::kBalanced;
   const std::vector<double> inverse_targets = InverseTargets(spec.weight, population);
   CellLayout layout;
@@ -130,15 +147,7 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   if (shared) {
     uint64_t slots = 0;
     for (const Cell& cell : layout.cells) slots += cell.stored ? cell.count : 0;
-    const Shares shares = SharesOf(input, population);
-    const std::vector<uint64_t> counts = RoundShares(shares, slots, input.key);
-    const bool all_reached = std::find(counts.begin(), counts.end(), 0) == counts.end();
-    for (size_t g = 0; g < counts.size(); ++g) {
-      Cell& cell = layout.cells[g];
-      cell.slots = counts[g];
-      cell.expected_slots = all_reached ? static_cast<double>(counts[g])
-                                        : static_cast<double>(slots) * shares.share(g);
-    }
+    ShareOut(input, population, slots, &layout);
   }
   layout.mass = static_cast<double>(TotalSlots(layout));
 

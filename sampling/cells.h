@@ -32,6 +32,8 @@ struct CellLayout {
   // samples makes the weights of an epoch sum to it.
   double mass = 0;
   bool fell_back_to_uniform = false;  // a stratum had no chosen sample
+  // The cell of each position, where exact quotas say so; else positions are in a random order.
+  std::vector<uint16_t> order;
 
   const uint32_t* members() const {
     if (strata != nullptr) return strata->members.data();
@@ -44,6 +46,7 @@ CellLayout UniformCells(const Population& population, uint64_t slots);
 
 // One cell for each stratum, `slots` shared out by spec.proportion. Where there are too few slots
 // for every stratum, mu is taken over the rounding too: weights are then unbiased over epochs only.
+// Exact quotas give the order, too.
 CellLayout StratumCells(const PlanInput& input, const Population& population, uint64_t slots);
 
 // One cell of what is kept, one of what is pruned from; by stratum if the spec says so.

@@ -81,8 +81,10 @@ void Loop::Pick(uint64_t position, absl::Span<uint32_t> slots, Group* group, Pic
   for (size_t j = 0; j < count; ++j) {
     uint32_t g = 0;
     if (!kOneStratum) {
-      g = mixture_.shares.Find(UniformIntFromBlock(stratum_blocks[j], stratum_key_, position + j,
-                                                   mixture_.shares.total()));
+      g = source_.quotas != nullptr
+              ? source_.quotas[position + j]
+              : mixture_.shares.Find(UniformIntFromBlock(stratum_blocks[j], stratum_key_,
+                                                         position + j, mixture_.shares.total()));
       group->strata[j] = g;
     }
     const MixedStratum& stratum = kOneStratum ? only : mixture_.strata[g];

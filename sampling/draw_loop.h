@@ -20,6 +20,7 @@ struct DrawSource {
   const Population* population;
   const StratumIndex* index;  // null: every member alike
   const StaleSlots* stale;    // empty without a refresh quota
+  const uint16_t* quotas;     // the stratum of each position; null: drawn by share
   bool weighted;              // else every weight is 1
   bool jittered;
   uint64_t batch_size;

@@ -77,9 +77,9 @@ absl::StatusOr<CellLayout> UniformLayout(const PlanInput& input, const Populatio
     return NothingToDraw(absl::StrCat("draw.fraction ", spec.draw.fraction, " of ",
                                       population.size(), " samples is 0"));
   }
-  // Strata are cells where they change a share or a weight.
-  const bool by_stratum =
-      !spec.proportion.as_in_the_data() || spec.weight.target == Weight::Target::kBalanced;
+  // Strata are cells where they change a share, an order or a weight.
+  const bool by_stratum = !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas ||
+                          spec.weight.target == Weight::Target::kBalanced;
   return by_stratum ? StratumCells(input, population, slots) : UniformCells(population, slots);
 }
 

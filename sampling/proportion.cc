@@ -164,10 +164,6 @@ std::vector<double> NestedShares(const PlanInput& input, const Strata& strata) {
   return shares;
 }
 
-bool NaturalByCount(const Proportion& proportion) {
-  return proportion.kind == Proportion::Kind::kNatural && proportion.size_column.empty();
-}
-
 }  // namespace
 
 Shares SharesOf(const PlanInput& input, const Population& population) {
@@ -179,7 +175,7 @@ Shares SharesOf(const PlanInput& input, const Population& population) {
   }
   const Strata& strata = *population.strata;
   const bool nested = proportion.within != nullptr;
-  if (NaturalByCount(proportion) && (!nested || NaturalByCount(*proportion.within))) {
+  if (proportion.as_in_the_data()) {
     shares.cumulative = strata.offsets;
     return shares;
   }

@@ -94,6 +94,33 @@ absl::Status CheckWithin(const SamplerSpec& spec, const Proportion& within) {
   return CheckLevel(spec, path, within);
 }
 
+// Exact quotas fix the stratum of each position beforehand.
+absl::Status CheckQuotas(const SamplerSpec& spec) {
+  const std::string field = "proportion.exact_quotas";
+  switch (spec.draw.kind) {
+    case Draw::Kind::kDefault:
+    case Draw::Kind::kEpoch:
+    case Draw::Kind::kWithReplacement:
+      break;
+    default:
+      return InvalidField(field,
+                          "goes with draw.kind EPOCH and WITH_REPLACEMENT only: others fix their "
+                          "sets by themselves");
+  }
+  if (spec.preference.kind == Preference::Kind::kBelowMeanPruning) {
+    return InvalidField(field,
+                        "does not go with below_mean_pruning, which draws each kept sample "
+                        "exactly once");
+  }
+  if (spec.draw.jittered) {
+    return InvalidField(field, "does not go with draw.jittered, which spreads a batch over strata");
+  }
+  if (spec.guard.floor_by_target) {
+    return InvalidField(field, "does not go with guard.floor_by_target, which moves shares");
+  }
+  return absl::OkStatus();
+}
+
 // Fields of the kinds that were not chosen go back to their defaults.
 void SetDefaults(Proportion* proportion) {
   const Kind kind = proportion->kind;
@@ -122,17 +149,7 @@ absl::Status ResolveProportion(SamplerSpec* spec) {
   if (proportion.within != nullptr) {
     SUBSET_RETURN_IF_ERROR(CheckWithin(*spec, *proportion.within));
   }
-  if (!proportion.exact_quotas) return absl::OkStatus();
-  switch (spec->draw.kind) {
-    case Draw::Kind::kDefault:
-    case Draw::Kind::kEpoch:
-    case Draw::Kind::kWithReplacement:
-      return absl::OkStatus();
-    default:
-      return InvalidField("proportion.exact_quotas",
-                          "goes with draw.kind EPOCH and WITH_REPLACEMENT only: others fix their "
-                          "sets by themselves");
-  }
+  return proportion.exact_quotas ? CheckQuotas(*spec) : absl::OkStatus();
 }
 
 }  // namespace subset::sampling

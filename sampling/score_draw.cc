@@ -17,6 +17,7 @@
 #include "sampling/mixture.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/proportion.h"
+#include "sampling/quota_order.h"
 #include "sampling/self_normalise.h"
 #include "sampling/stale.h"
 #include "sampling/weight_rule.h"
@@ -85,7 +86,8 @@ class IndexedScoreDraw final : public ScoreDraw {
 
   // Constant once built.
   std::optional<MixtureMaker> maker_;
-  StaleSlots stale_;  // with a refresh quota
+  StaleSlots stale_;              // with a refresh quota
+  std::vector<uint16_t> quotas_;  // with exact quotas: the stratum of each position
 
   // Changed by Update.
   DrawIndex leaves_;
@@ -128,6 +130,9 @@ void IndexedScoreDraw::Mix(const PlanInput& input) {
       shares.cumulative.push_back(sums.base);
     }
     shares.cumulative.push_back(leaves_.index->weights().total());
+  }
+  if (spec_.proportion.exact_quotas && population_.num_strata() > 1) {
+    quotas_ = QuotaOrder(shares, num_positions_, input.batch_size, input.key);
   }
   maker_.emplace(own, population_, shares, std::move(stale_counts));
   const StratumIndex* index = leaves_.index.get();
@@ -250,7 +255,8 @@ PlanTraits IndexedScoreDraw::traits() const {
       weighted_ ? WeightsAreExact() || (traits.weight && *traits.weight == 1) : constant && same;
   const bool reached = traits.distinct_samples == population_.size() &&
                        (floored || !steps_.changing() || steps_.AlwaysFloor(num_positions_));
-  traits.unbiased_over = exact && reached ? UnbiasedOver::kBatch : UnbiasedOver::kNothing;
+  const UnbiasedOver over = quotas_.empty() ? UnbiasedOver::kBatch : UnbiasedOver::kEpoch;
+  traits.unbiased_over = exact && reached ? over : UnbiasedOver::kNothing;
   return traits;
 }
 
@@ -259,7 +265,8 @@ void IndexedScoreDraw::DrawPieces(const StreamKey& key, uint64_t position,
                                   absl::Span<uint32_t> indices, absl::Span<double> probabilities,
                                   absl::Span<float> weights) const {
   const StratumIndex* index = leaves_.index.get();
-  const DrawSource source = {&population_,        index,       &stale_,       weighted_,
+  const uint16_t* quotas = quotas_.empty() ? nullptr : quotas_.data();
+  const DrawSource source = {&population_,        index,       &stale_,       quotas, weighted_,
                              spec_.draw.jittered, batch_size_, num_positions_};
   if (!steps_.changing()) {
     return DrawPositions(source, mixture_, *rule_, key, position, indices, probabilities, weights);

@@ -46,10 +46,7 @@ double Product(double fraction, uint64_t n, bool* whole) {
 // What no plan can be built from yet.
 absl::Status CheckBuilt(const SamplerSpec& spec) {
   if (spec.proportion.adaptive()) {
-    return InvalidField("proportion.kind", "is not known to this version");
-  }
-  if (spec.proportion.exact_quotas) {
-    return InvalidField("proportion", "has fields this version does not know");
+    return InvalidField("proportion.kind", "learns from feedback, which this version does not");
   }
   return absl::OkStatus();
 }

@@ -406,21 +406,61 @@ TEST(ResolveProportionTest, WhatMakesNoSenseIsRefusedByFieldAndBound) {
            w.temperature = -1;
          });
        }},
-      {"proportion.exact_quotas", "EPOCH and WITH_REPLACEMENT only",
-       [](Proportion& p) { p.exact_quotas = true; }},
   };
   for (const Refused& refused : cases) {
     SamplerSpec spec;
     spec.proportion.column = "label";
-    if (std::string(refused.field) == "proportion.exact_quotas") {
-      spec.draw.kind = Draw::Kind::kSystematic;
-    }
     refused.change(spec.proportion);
     const absl::Status status = ResolveSpec(&spec);
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
                                  AllOf(StartsWith(refused.field), HasSubstr(refused.message))));
     EXPECT_THAT(status, FieldIs(refused.field));
   }
+}
+
+TEST(ResolveProportionTest, ExactQuotasAreRefusedWhereSomethingElseSetsTheOrder) {
+  const std::vector<std::pair<const char*, std::function<void(SamplerSpec&)>>> cases = {
+      {"EPOCH and WITH_REPLACEMENT only",
+       [](SamplerSpec& s) { s.draw.kind = Draw::Kind::kSystematic; }},
+      {"below_mean_pruning",
+       [](SamplerSpec& s) { s.preference.kind = Preference::Kind::kBelowMeanPruning; }},
+      {"draw.jittered", [](SamplerSpec& s) { s.draw.jittered = true; }},
+      {"guard.floor_by_target", [](SamplerSpec& s) { s.guard.floor_by_target = true; }},
+  };
+  for (const auto& [message, change] : cases) {
+    SamplerSpec spec;
+    spec.proportion.column = "label";
+    spec.proportion.exact_quotas = true;
+    SamplerSpec base = spec;
+    EXPECT_OK(ResolveSpec(&base));
+    change(spec);
+    const absl::Status status = ResolveSpec(&spec);
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+    EXPECT_THAT(status, FieldIs("proportion.exact_quotas"));
+  }
+}
+
+TEST(ResolveProportionTest, FieldsOfOtherKindsGoBackToTheirDefaults) {
+  SamplerSpec spec;
+  spec.proportion.temperature = -1;
+  spec.proportion.shares = {{1, 7}};
+  spec.proportion.eta = NAN;
+  ASSERT_OK(ResolveSpec(&spec));
+  EXPECT_EQ(spec.proportion.temperature, 1);
+  EXPECT_TRUE(spec.proportion.shares.empty());
+  EXPECT_EQ(spec.proportion.eta, 0);
+}
+
+TEST(ResolveProportionTest, SharesThatSchedulesMoveAreNormalised) {
+  SamplerSpec spec;
+  spec.proportion.kind = Kind::kExplicit;
+  spec.proportion.column = "label";
+  spec.proportion.shares = {{0, .5}, {1, .5}};
+  spec.schedules["proportion.shares[0]"].points = {{0, .5}, {10, 1}};
+  ASSERT_OK(ResolveSpec(&spec));
+  PlanInput input = InputOf({5, 5});
+  input.spec = SpecAt(spec, 10, 0);
+  ExpectNear(SharesFor(input), {2. / 3, 1. / 3}, 1e-12);
 }
 
 }  // namespace
