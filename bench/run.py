@@ -29,6 +29,12 @@ BENCHMARKS = {
         "--subsetd",
         "{bin}/subsetd",
     ],
+    "loader": [
+        sys.executable,
+        str(HERE / "loader/bench_loader.py"),
+        "--subsetd",
+        "{bin}/subsetd",
+    ],
 }
 
 

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import threading
+import time
 import weakref
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 
@@ -29,7 +30,7 @@ _OPTIONS: List[Tuple[str, int]] = [
     # The channel's own backoff (1 s to 2 min by default) would sleep through a server's return.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 700),
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.use_local_subchannel_pool", 1),
@@ -141,7 +142,8 @@ class Connection:
         `method` is a stub's, `request` a message, or a callable giving an iterator of them, asked
         again for every attempt. `stopped` ends the retries when it turns true.
         """
-        outage = Outage(self.retry, self.retry.control_patience if patience is None else patience)
+        patience = self.retry.control_patience if patience is None else patience
+        outage = Outage(self.retry, patience, self._nap)
         while True:
             self.check_process()
             message = request() if callable(request) else request
@@ -174,6 +176,33 @@ class Connection:
             raise failure
         with self._lock:
             self._retries += 1
+
+    def _nap(self, seconds: float) -> None:
+        """Sleeps; less where the channel, not ready before, becomes ready.
+
+        A channel in which no call is under way makes no progress with its connection (seen with
+        1.51: 2 to 7 s after a server's return); while somebody watches its state it does.
+        """
+        if self._closed:
+            return
+        channel, ready = self._channel, self._grpc.ChannelConnectivity.READY
+        until = time.monotonic() + seconds
+        seen: List[Any] = []
+        changed = threading.Event()
+
+        def watch(state: Any) -> None:
+            seen.append(state)
+            if state is ready:
+                changed.set()
+
+        try:
+            channel.subscribe(watch, try_to_connect=True)
+            changed.wait(seconds)
+            channel.unsubscribe(watch)
+        except ValueError:  # the channel was closed
+            return
+        if seen and seen[0] is ready:
+            time.sleep(max(0.0, until - time.monotonic()))
 
     def _error(self, error: Any) -> SubsetError:
         code = error.code()
@@ -251,7 +280,7 @@ class BatchStream:
 
     def __iter__(self) -> Iterator[bytes]:
         connection = self._connection
-        outage = Outage(connection.retry, self._patience)
+        outage = Outage(connection.retry, self._patience, connection._nap)
         while self._answered < self._count:
             connection.check_process()
             credits = threading.Semaphore(self._window)

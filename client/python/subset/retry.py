@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Callable, Optional
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,7 @@ class Retry:
 
     `patience` bounds a training call (batches, feedback, epochs), `control_patience` every other,
     in seconds since the first failure; 0 fails at once. The default patience lies below the ten
-    minutes after which process groups give up; with the default max_backoff, and the second that a
-    channel takes to connect again, a call goes on within 2 s of the server's return. `sleep`,
+    minutes after which process groups give up. A wait ends early when the connection is back. `sleep`,
     `clock` and `uniform` are for tests.
     """
 
@@ -23,7 +22,7 @@ class Retry:
     control_patience: float = 20.0
     initial_backoff: float = 0.1
     max_backoff: float = 0.75
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    sleep: Optional[Callable[[float], None]] = field(default=None, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     uniform: Callable[[], float] = field(default=random.random, repr=False)
 
@@ -36,9 +35,12 @@ class Retry:
 class Outage:
     """One outage: counts its attempts and says when to stop. Not thread-safe."""
 
-    def __init__(self, retry: Retry, patience: float) -> None:
+    def __init__(
+        self, retry: Retry, patience: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._retry = retry
         self._patience = patience
+        self._sleep = retry.sleep or sleep
         self._began = 0.0
         self.attempts = 0
 
@@ -54,7 +56,7 @@ class Outage:
             self._retry.max_backoff, self._retry.initial_backoff * 2 ** min(self.attempts, 30)
         )
         self.attempts += 1
-        self._retry.sleep(min(left, longest * self._retry.uniform()))
+        self._sleep(min(left, longest * self._retry.uniform()))
         return True
 
     def over(self) -> None:
