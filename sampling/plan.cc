@@ -10,6 +10,7 @@
 #include "sampling/cell_plan.h"
 #include "sampling/cells.h"
 #include "sampling/eligible.h"
+#include "sampling/list_plan.h"
 #include "sampling/population.h"
 #include "sampling/preference.h"
 #include "sampling/preferred_scores.h"
@@ -49,10 +50,11 @@ class WeightedPlan final : public EpochPlan {
 };
 
 // How a plan of this input is made.
-enum class Form { kUniform, kPruned, kChosen, kWeighted };
+enum class Form { kUniform, kPruned, kChosen, kWeighted, kList };
 
 Form FormOf(const PlanInput& input) {
   if (input.spec.draw.kind == Draw::Kind::kWithReplacement) return Form::kWeighted;
+  if (DrawsList(input.spec.draw.kind)) return Form::kList;
   const Preference& preference = input.spec.preference;
   switch (preference.kind) {
     case Preference::Kind::kUniform:
@@ -119,6 +121,9 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
     SUBSET_RETURN_IF_ERROR(draw.status());
     return std::make_unique<WeightedPlan>(input, *std::move(draw));
   }
+  if (form == Form::kList) {
+    return stored == nullptr ? BuildListPlan(input, population) : ParseListPlan(input, *stored);
+  }
   if (form == Form::kUniform) {
     SUBSET_ASSIGN_OR_RETURN(CellLayout layout, UniformLayout(input, population));
     return std::make_unique<CellPlan>(input, population, std::move(layout));
@@ -145,6 +150,8 @@ bool IsStored(const PlanInput& input) {
       return false;
     case Form::kWeighted:
       return input.spec.score_driven();
+    case Form::kList:
+      return StoresList(input.spec);
     default:
       return input.spec.preference.column.empty();
   }

@@ -1,10 +1,11 @@
 // An epoch plan: what stands at each position of an epoch, and with what probability and weight.
 //
-// Two forms, one interface:
+// Three forms, one interface:
 //  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; one
 //    keyed permutation orders all slots, one per cell picks the members of its last, partial pass.
 //    O(1) a position.
 //  - Weighted (score_power): independent draws from a frozen WeightIndex.
+//  - Lists (systematic, independent, rounds, bags, blocks, provided): every position written out.
 
 #ifndef SUBSET_SAMPLING_PLAN_H_
 #define SUBSET_SAMPLING_PLAN_H_
@@ -21,6 +22,7 @@
 #include "sampling/columns.h"
 #include "sampling/philox.h"
 #include "sampling/population.h"
+#include "sampling/provided.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
@@ -51,6 +53,7 @@ struct PlanInput {
   Columns columns;
   std::optional<Population> population;  // where it is at hand; else the builder makes it
   std::vector<double> learned_shares;    // of adaptive kinds: by stratum of `strata`; empty: equal
+  std::shared_ptr<const ProvidedEpoch> provided;  // this epoch, where spec.draw.kind is PROVIDED
 };
 
 // Immutable; thread-safe.
@@ -68,7 +71,7 @@ class EpochPlan {
 
   // Writes how often each sample of the dataset is expected at the positions of the epoch, given
   // what was frozen before it was drawn: mu_i, 0 where a sample cannot appear. They sum to
-  // num_positions. O(N).
+  // num_positions; where the length is random, to its mean. O(N).
   virtual void Expect(absl::Span<double> counts) const = 0;
 
   // Returns what ParsePlan needs beside the scores to give the same plan; empty where the plan is a

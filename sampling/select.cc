@@ -10,19 +10,13 @@
 #include "base/status_macros.h"
 #include "sampling/leaf.h"
 #include "sampling/permutation.h"
+#include "sampling/resolve.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
 namespace {
 
 using Kind = SelectRule::Kind;
-
-// Comparisons are written so that NaN fails them.
-absl::Status CheckRange(absl::string_view field, double value, bool inside,
-                        absl::string_view range) {
-  if (inside) return absl::OkStatus();
-  return InvalidField(field, absl::StrCat(value, " is outside ", range));
-}
 
 absl::Status CheckScores(const SelectRule& rule, absl::Span<const float> scores,
                          absl::Span<const float> history) {

@@ -1,0 +1,37 @@
+#include "sampling/drawn_slots.h"
+
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "sampling/inclusion.h"
+#include "sampling/proportion.h"
+#include "sampling/shares.h"
+
+namespace subset::sampling {
+
+absl::StatusOr<uint64_t> EpochSlots(const PlanInput& input, const Population& population) {
+  const uint64_t slots = FloorFraction(input.spec.draw.fraction, population.size());
+  if (slots > 0) return slots;
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: draw.fraction ",
+                                                               input.spec.draw.fraction, " of ",
+                                                               population.size(), " samples is 0")),
+                    "NOTHING_TO_DRAW");
+}
+
+std::vector<double> StratumTargets(const PlanInput& input, const Population& population,
+                                   const std::vector<double>& caps, double slots) {
+  std::vector<double> targets = {1};
+  if (population.num_strata() > 1) {
+    const Shares shares = SharesOf(input, population);
+    targets.resize(population.num_strata());
+    for (size_t g = 0; g < targets.size(); ++g) targets[g] = shares.share(g);
+  }
+  const double level = WaterLevel(targets, caps, slots);
+  for (size_t g = 0; g < targets.size(); ++g) {
+    targets[g] = AtLevel(targets[g], caps[caps.size() == 1 ? 0 : g], level);
+  }
+  return targets;
+}
+
+}  // namespace subset::sampling

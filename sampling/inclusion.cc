@@ -1,0 +1,134 @@
+#include "sampling/inclusion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "sampling/permutation.h"
+
+namespace subset::sampling {
+namespace {
+
+constexpr size_t kGroup = 1024;
+
+uint64_t Units(double value) {
+  if (!(value > 0)) return 0;
+  return std::max<uint64_t>(1, static_cast<uint64_t>(value * 0x1p62));
+}
+
+}  // namespace
+
+double WaterLevel(absl::Span<const double> values, absl::Span<const double> caps, double total) {
+  const auto cap = [&](size_t i) { return caps[caps.size() == 1 ? 0 : i]; };
+  double level = 0;
+  for (bool grew = total > 0; grew;) {
+    double rest = total;  // what is left to those below their caps
+    double sum = 0;       // of their values
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] == 0) continue;
+      if (level * values[i] >= cap(i)) {
+        rest -= cap(i);
+      } else {
+        sum += values[i];
+      }
+    }
+    if (sum == 0) return level == 0 ? 0 : std::numeric_limits<double>::infinity();
+    const double next = rest / sum;
+    grew = next > level;
+    level = std::max(level, next);
+  }
+  return level;
+}
+
+double AtLevel(double value, double cap, double level) {
+  return value == 0 ? 0 : std::min(cap, level * value);
+}
+
+double Snapped(double x) {
+  const double nearest = std::round(x);
+  return std::abs(x - nearest) <= 1e-12 * std::max(1.0, x) ? nearest : x;
+}
+
+std::vector<uint64_t> RoundTargets(absl::Span<const double> targets, const PhiloxKey& key) {
+  const double offset = UniformDouble(key, 0);
+  std::vector<uint64_t> counts;
+  counts.reserve(targets.size());
+  double fractions = 0;  // what rounding down has left over so far
+  double before = 0;
+  for (const double target : targets) {
+    const double whole = std::floor(Snapped(target));
+    fractions += Snapped(target) - whole;
+    const double until = std::floor(fractions + offset);
+    counts.push_back(static_cast<uint64_t>(whole + until - before));
+    before = until;
+  }
+  return counts;
+}
+
+SystematicLaw::SystematicLaw(absl::Span<const double> values, uint64_t count) {
+  uint64_t positive = 0;
+  for (const double v : values) {
+    positive += v > 0;
+    total_ += Units(v);
+  }
+  count_ = count;
+  if (count >= positive) {
+    certain_ = positive;
+    count_ = 0;
+    total_ = 0;
+    return;
+  }
+  // Whatever would be above 1 is certain; the others share what is left, until none is above it.
+  for (bool grew = count > 0; grew;) {
+    uint64_t certain = 0;
+    uint64_t total = 0;
+    for (const double v : values) {
+      const uint64_t units = Units(v);
+      if (static_cast<unsigned __int128>(count_) * units >= total_) {
+        certain += units > 0;
+      } else {
+        total += units;
+      }
+    }
+    grew = certain > certain_;
+    certain_ = certain;
+    count_ = count - certain;
+    total_ = total;
+  }
+}
+
+double SystematicLaw::Probability(double value) const {
+  const uint64_t units = Units(value);
+  if (units == 0) return 0;
+  if (static_cast<unsigned __int128>(count_) * units >= total_) return 1;
+  return static_cast<double>(count_) * static_cast<double>(units) / static_cast<double>(total_);
+}
+
+void SystematicLaw::Draw(absl::Span<const double> values, const PhiloxKey& order,
+                         const PhiloxKey& point, uint32_t offset,
+                         std::vector<uint32_t>* drawn) const {
+  if (values.empty() || count() == 0) return;
+  const Permutation permutation(values.size(), order);
+  // The points are next, next + total_, ...; an item covers count_ units for each of its own.
+  unsigned __int128 next = total_ > 0 ? UniformInt(point, 0, total_) : 0;
+  unsigned __int128 covered = 0;
+  uint32_t group[kGroup];
+  for (uint64_t first = 0; first < values.size(); first += kGroup) {
+    const size_t size = std::min<uint64_t>(kGroup, values.size() - first);
+    permutation.Fill(first, absl::MakeSpan(group, size));
+    for (size_t k = 0; k < size; ++k) __builtin_prefetch(&values[group[k]]);
+    for (size_t k = 0; k < size; ++k) {
+      const uint64_t units = Units(values[group[k]]);
+      if (units == 0) continue;
+      const unsigned __int128 width = static_cast<unsigned __int128>(count_) * units;
+      if (width < total_) {
+        covered += width;
+        if (covered <= next) continue;
+        next += total_;
+      }
+      drawn->push_back(offset + group[k]);
+    }
+  }
+}
+
+}  // namespace subset::sampling

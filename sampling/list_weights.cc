@@ -1,0 +1,168 @@
+#include "sampling/list_weights.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "absl/types/span.h"
+#include "sampling/range_lookup.h"
+#include "sampling/targets.h"
+#include "sampling/weight_rule.h"
+
+namespace subset::sampling {
+namespace {
+
+// What an epoch's positions can be, before any is drawn.
+struct Outlook {
+  bool reached = true;                                        // every sample can appear
+  bool alike = true;                                          // every sample is expected as often
+  double smallest = std::numeric_limits<double>::infinity();  // exact weight
+  double largest = 0;
+  double sum = 0;      // of mu
+  double squares = 0;  // of mu
+};
+
+class Weigher {
+ public:
+  Weigher(const PlanInput& input, const Population& population, const DrawnSlots& drawn)
+      : input_(input),
+        population_(population),
+        drawn_(drawn),
+        inverse_targets_(InverseTargets(input.spec.weight, population)) {
+    if (population.num_strata() > 1) strata_ = RangeLookup(population.strata->offsets);
+  }
+
+  Outlook Look() const;
+  ListWeights Weigh(const Outlook& outlook) const;
+
+ private:
+  size_t StratumOf(uint64_t slot) const {
+    return population_.num_strata() > 1 ? strata_.Find(slot) : 0;
+  }
+  double Exact(size_t g, double mu) const { return drawn_.mass / inverse_targets_[g] / mu; }
+  double ExpectedAt(size_t p) const;
+  double ExactAt(size_t p) const;
+  static void See(double exact, Outlook* outlook);
+  Outlook LookAtPositions() const;
+  void Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const;
+  void SelfNormalise(std::vector<float>* weights) const;
+
+  const PlanInput& input_;
+  const Population& population_;
+  const DrawnSlots& drawn_;
+  const std::vector<double> inverse_targets_;
+  RangeLookup strata_;
+};
+
+void Weigher::Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const {
+  outlook->reached &= mu > 0;
+  outlook->alike &= mu == first_mu;
+  outlook->sum += count * mu;
+  outlook->squares += count * mu * mu;
+  if (mu > 0) See(Exact(g, mu), outlook);
+}
+
+void Weigher::See(double exact, Outlook* outlook) {
+  outlook->smallest = std::min(outlook->smallest, exact);
+  outlook->largest = std::max(outlook->largest, exact);
+}
+
+Outlook Weigher::Look() const {
+  Outlook outlook;
+  if (!drawn_.expected_by_position.empty()) return LookAtPositions();
+  const bool by_slot = !drawn_.expected_by_slot.empty();
+  for (size_t g = 0; g < population_.num_strata(); ++g) {
+    if (!by_slot) {
+      Add(g, drawn_.expected_by_stratum[g], static_cast<double>(population_.count(g)),
+          drawn_.expected_by_stratum[0], &outlook);
+      continue;
+    }
+    const uint64_t first = population_.first(g);
+    for (uint64_t k = 0; k < population_.count(g); ++k) {
+      Add(g, drawn_.expected_by_slot[first + k], 1, drawn_.expected_by_slot[0], &outlook);
+    }
+  }
+  if (drawn_.factors.empty()) return outlook;
+  outlook.alike = false;
+  outlook.smallest = std::numeric_limits<double>::infinity();
+  outlook.largest = 0;
+  for (size_t p = 0; p < drawn_.slots.size(); ++p) See(ExactAt(p), &outlook);
+  return outlook;
+}
+
+// Of an epoch that was handed in: how often each sample is listed, and the weights of the list.
+Outlook Weigher::LookAtPositions() const {
+  Outlook outlook;
+  outlook.alike = false;
+  std::vector<uint32_t> counts(population_.size());
+  for (size_t p = 0; p < drawn_.slots.size(); ++p) {
+    ++counts[drawn_.slots[p]];
+    See(ExactAt(p), &outlook);
+  }
+  for (const double count : counts) {
+    outlook.sum += count;
+    outlook.squares += count * count;
+  }
+  return outlook;
+}
+
+double Weigher::ExpectedAt(size_t p) const {
+  const uint32_t slot = drawn_.slots[p];
+  if (!drawn_.expected_by_position.empty()) return drawn_.expected_by_position[p];
+  if (!drawn_.expected_by_slot.empty()) return drawn_.expected_by_slot[slot];
+  return drawn_.expected_by_stratum[StratumOf(slot)];
+}
+
+double Weigher::ExactAt(size_t p) const {
+  const double factor = drawn_.factors.empty() ? 1 : drawn_.factors[p];
+  return Exact(StratumOf(drawn_.slots[p]), ExpectedAt(p)) * factor;
+}
+
+ListWeights Weigher::Weigh(const Outlook& outlook) const {
+  const Weight& weight = input_.spec.weight;
+  const bool known = drawn_.mass > 0 || drawn_.slots.empty();
+  const WeightRule rule(weight, outlook.largest);
+  ListWeights result;
+  result.probabilities.resize(drawn_.slots.size());
+  result.weights.resize(drawn_.slots.size(), 1);
+  for (size_t p = 0; p < drawn_.slots.size(); ++p) {
+    result.probabilities[p] = ExpectedAt(p);
+    if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p)));
+  }
+  const bool self = weight.normalise == Weight::Normalise::kSelf;
+  if (known && self) SelfNormalise(&result.weights);
+
+  // The rule never falls and bends one way, so what it leaves alone at both ends it leaves alone.
+  const auto unchanged = [&](double w) {
+    return static_cast<float>(rule(w)) == static_cast<float>(w) && (!self || w == 1);
+  };
+  const bool exact = weight.target == Weight::Target::kNone
+                         ? outlook.alike
+                         : unchanged(outlook.smallest) && unchanged(outlook.largest);
+  if (known && outlook.reached && exact) result.unbiased_over = drawn_.unbiased_over;
+  const double count = static_cast<double>(population_.size());
+  result.effective_sample_ratio = outlook.sum * outlook.sum / (count * outlook.squares);
+  return result;
+}
+
+// Divides the weights of each global batch by their mean.
+void Weigher::SelfNormalise(std::vector<float>* weights) const {
+  for (size_t first = 0; first < weights->size(); first += input_.batch_size) {
+    const size_t size = std::min<size_t>(input_.batch_size, weights->size() - first);
+    const absl::Span<float> batch = absl::MakeSpan(*weights).subspan(first, size);
+    double sum = 0;
+    for (const float w : batch) sum += w;
+    if (sum == 0) continue;
+    for (float& w : batch) w = static_cast<float>(w * static_cast<double>(size) / sum);
+  }
+}
+
+}  // namespace
+
+ListWeights WeighSlots(const PlanInput& input, const Population& population,
+                       const DrawnSlots& drawn) {
+  const Weigher weigher(input, population, drawn);
+  return weigher.Weigh(weigher.Look());
+}
+
+}  // namespace subset::sampling
