@@ -269,3 +269,25 @@ def test_a_position_past_the_end_is_refused(client: subset.Client, name: str) ->
 def test_a_loader_takes_only_our_batches() -> None:
     with pytest.raises(ValueError, match="batch_sampler"):
         DataLoader(Numbers(), batch_sampler=[[1]])  # type: ignore[arg-type]
+
+
+class Asks(Numbers):
+    """A dataset that draws by itself, which belongs to the process that trains."""
+
+    def __init__(self, run: subset.Run) -> None:
+        self.run = run
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.tensor(self.run.share(0, 0).indices[0])
+
+
+def test_a_client_in_a_loader_worker_says_where_it_belongs(
+    client: subset.Client, name: str
+) -> None:
+    run = make_run(client, name)
+    options = {"batch_sampler": run.batch_sampler(), "num_workers": 1}
+    with pytest.raises(subset.ForkedProcess, match="not in a loader worker"):
+        next(iter(DataLoader(IndexedDataset(Asks(run)), multiprocessing_context="fork", **options)))
+    with pytest.raises(TypeError, match="not in a loader worker"):
+        next(iter(DataLoader(IndexedDataset(Asks(run)), multiprocessing_context="spawn", **options)))
+    assert read(loader_of(run.batch_sampler()))[0] == (0, 0)  # the trainer's own still works
