@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <limits>
 
-#include "absl/types/span.h"
 #include "sampling/range_lookup.h"
 #include "sampling/targets.h"
 #include "sampling/weight_rule.h"
@@ -45,7 +44,6 @@ class Weigher {
   static void See(double exact, Outlook* outlook);
   Outlook LookAtPositions() const;
   void Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const;
-  void SelfNormalise(std::vector<float>* weights) const;
 
   const PlanInput& input_;
   const Population& population_;
@@ -129,12 +127,10 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
     result.probabilities[p] = ExpectedAt(p);
     if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p)));
   }
-  const bool self = weight.normalise == Weight::Normalise::kSelf;
-  if (known && self) SelfNormalise(&result.weights);
 
   // The rule never falls and bends one way, so what it leaves alone at both ends it leaves alone.
   const auto unchanged = [&](double w) {
-    return static_cast<float>(rule(w)) == static_cast<float>(w) && (!self || w == 1);
+    return static_cast<float>(rule(w)) == static_cast<float>(w);
   };
   const bool exact = weight.target == Weight::Target::kNone
                          ? outlook.alike
@@ -143,18 +139,6 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   const double count = static_cast<double>(population_.size());
   result.effective_sample_ratio = outlook.sum * outlook.sum / (count * outlook.squares);
   return result;
-}
-
-// Divides the weights of each global batch by their mean.
-void Weigher::SelfNormalise(std::vector<float>* weights) const {
-  for (size_t first = 0; first < weights->size(); first += input_.batch_size) {
-    const size_t size = std::min<size_t>(input_.batch_size, weights->size() - first);
-    const absl::Span<float> batch = absl::MakeSpan(*weights).subspan(first, size);
-    double sum = 0;
-    for (const float w : batch) sum += w;
-    if (sum == 0) continue;
-    for (float& w : batch) w = static_cast<float>(w * static_cast<double>(size) / sum);
-  }
 }
 
 }  // namespace

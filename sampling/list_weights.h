@@ -1,4 +1,5 @@
-// Probabilities and weights of the positions that a draw filled: the composition rule, applied.
+// Probabilities and weights of the positions that a draw filled: the composition rule, applied, but
+// for the mean over a batch (self_normalise.h).
 
 #ifndef SUBSET_SAMPLING_LIST_WEIGHTS_H_
 #define SUBSET_SAMPLING_LIST_WEIGHTS_H_

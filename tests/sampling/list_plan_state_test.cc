@@ -117,7 +117,9 @@ TEST(ListPlanWeightTest, BetaClipAndNormalisationComeInThatOrder) {
   const Drawn scaled = DrawEpoch(*input.Build());
   weight.normalise = Weight::Normalise::kSelf;
   input.input.batch_size = 8;
-  const Drawn self = DrawEpoch(*input.Build());
+  ASSERT_OK(ResolveSpec(&input.input.spec));
+  ASSERT_OK_AND_ASSIGN(const auto normalised, BuildPlan(input.input));
+  const Drawn self = DrawEpoch(*normalised);
   for (size_t p = 0; p < 30; ++p) {
     const float w = std::min(.9f, std::sqrt(exact.weights[p]));
     EXPECT_NEAR(clipped.weights[p], w, 1e-6);
