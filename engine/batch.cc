@@ -94,10 +94,13 @@ absl::Status ValidateAddress(const v1::GetBatchRequest& request) {
         return outside("positions.batch_size", request.positions().batch_size());
       }
       return absl::OkStatus();
+    case v1::GetBatchRequest::kLeased:
+      if (request.replay()) return InvalidField("replay", "is not for a leased address");
+      return absl::OkStatus();
     case v1::GetBatchRequest::ADDRESS_NOT_SET:
       break;
   }
-  return InvalidField("address", "is not set: either assigned or positions");
+  return InvalidField("address", "is not set: one of assigned, positions and leased");
 }
 
 absl::StatusOr<BatchAddress> ResolveAddress(const v1::GetBatchRequest& request, const v1::Run& run,

@@ -47,6 +47,14 @@ void LocalEngine::GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply,
   if (const auto epoch = run->FindEpoch(request.epoch())) {
     return Serve(run, epoch, request, reply, std::move(done));
   }
+  if (request.replay()) {
+    return done(
+        WithReason(WithField(absl::FailedPreconditionError(absl::StrCat(
+                                 "epoch ", request.epoch(), " of run \"", run->settings().name(),
+                                 "\" is not open, or no longer kept: there is nothing to replay")),
+                             "epoch"),
+                   "EPOCH_NOT_OPEN"));
+  }
   planner_.Request(run, request.epoch(), /*now=*/false, std::move(cancelled),
                    [this, run, request, reply, done = std::move(done)](
                        absl::StatusOr<std::shared_ptr<const Epoch>> epoch) mutable {
@@ -57,15 +65,30 @@ void LocalEngine::GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply,
 
 void LocalEngine::Serve(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
                         const v1::GetBatchRequest& request, v1::Batch* reply, BatchDone done) {
+  if (request.has_leased()) return ServeLeased(run, epoch, request, reply, std::move(done));
   const auto address = ResolveAddress(request, run->settings(), epoch->num_positions());
   if (!address.ok()) return done(address.status());
-  run->counters().batches_served.fetch_add(1, std::memory_order_relaxed);
-  run->counters().samples_drawn.fetch_add(address->count - address->padding,
-                                          std::memory_order_relaxed);
-  if (epoch->live()) {
-    return ServeLive(run, epoch, *address, request.omit_probabilities(), reply, std::move(done));
+  ServeRange(run, epoch, *address, request, reply, std::move(done));
+}
+
+void LocalEngine::ServeRange(const std::shared_ptr<Run>& run,
+                             const std::shared_ptr<const Epoch>& epoch, const BatchAddress& address,
+                             const v1::GetBatchRequest& request, v1::Batch* reply, BatchDone done) {
+  reply->set_generation(run->generation());
+  if (request.replay()) {
+    const Block block{address.position, address.position + address.count};
+    for (v1::AcknowledgedBlock& known : run->AuditOf(epoch->number(), block)) {
+      *reply->add_acknowledged() = std::move(known);
+    }
+  } else {
+    run->counters().batches_served.fetch_add(1, std::memory_order_relaxed);
+    run->counters().samples_drawn.fetch_add(address.count - address.padding,
+                                            std::memory_order_relaxed);
   }
-  FillBatch(*epoch, *address, request.omit_probabilities(), reply);
+  if (epoch->live()) {
+    return ServeLive(run, epoch, address, request.omit_probabilities(), reply, std::move(done));
+  }
+  FillBatch(*epoch, address, request.omit_probabilities(), reply);
   done(absl::OkStatus());
 }
 

@@ -113,6 +113,14 @@ Outcome Catalog::Apply(uint64_t sequence, const Record& record, Attachments atta
       return ReportFeedback(sequence, record.feedback_reported());
     case Record::kBatchDrawn:
       return DrawBatch(sequence, record.batch_drawn());
+    case Record::kPositionsAcknowledged:
+      return AcknowledgePositions(record.positions_acknowledged());
+    case Record::kParkedReleased:
+      return ReleaseParked(record.parked_released());
+    case Record::kRunCommitted:
+      return CommitRun(record);
+    case Record::kRunRolledBack:
+      return RollBackRun(record.run_rolled_back());
     case Record::BODY_NOT_SET:
       break;
   }

@@ -46,6 +46,10 @@ struct Outcome {
   std::shared_ptr<const Epoch> epoch;
   Uid session = 0;
   FeedbackOutcome feedback;
+  AcknowledgedOutcome acknowledged;
+  uint64_t released_positions = 0;
+  v1::Checkpoint checkpoint;
+  v1::RollbackResponse rollback;
   std::vector<Uid> deleted_runs;
   std::vector<std::string> garbage;  // prefixes of images nobody owns any more
 };
@@ -105,6 +109,10 @@ class Catalog {
   Outcome OpenSession(uint64_t sequence, const log::v1::SessionOpened& opened);
   Outcome ReportFeedback(uint64_t sequence, const log::v1::FeedbackReported& reported);
   Outcome DrawBatch(uint64_t sequence, const log::v1::BatchDrawn& drawn);
+  Outcome AcknowledgePositions(const log::v1::PositionsAcknowledged& acknowledged);
+  Outcome ReleaseParked(const log::v1::ParkedReleased& released);
+  Outcome CommitRun(const Record& record);
+  Outcome RollBackRun(const log::v1::RunRolledBack& rolled_back);
 
   void RemoveRun(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RemoveSampler(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

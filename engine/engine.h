@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/types.h"
+#include "engine/lease_book.h"
 #include "storage/store.h"
 #include "subset/v1/dataset.pb.h"
 #include "subset/v1/sampler.pb.h"
@@ -61,6 +62,8 @@ struct RunStats {
   uint64_t feedback_duplicates = 0;
   uint64_t scored_samples = 0;
   uint64_t score_records = 0;
+  LeaseStats leases;
+  uint64_t parked_blocks = 0;
   double effective_sample_ratio = 0;
 };
 
@@ -139,6 +142,17 @@ class Engine {
   // May move the bulk out of `request`.
   virtual void ReportFeedback(v1::ReportFeedbackRequest request,
                               Done<v1::ReportFeedbackResponse> done) = 0;
+
+  virtual void Acknowledge(const v1::AcknowledgeRequest& request,
+                           Done<v1::AcknowledgeResponse> done) = 0;
+  virtual absl::StatusOr<v1::RenewLeasesResponse> RenewLeases(
+      const v1::RenewLeasesRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListLeasesResponse> ListLeases(
+      const v1::ListLeasesRequest& request) = 0;
+  virtual void ReleaseParked(const v1::ReleaseParkedRequest& request,
+                             Done<v1::ReleaseParkedResponse> done) = 0;
+  virtual void Commit(const v1::CommitRequest& request, Done<v1::Checkpoint> done) = 0;
+  virtual void Rollback(const v1::RollbackRequest& request, Done<v1::RollbackResponse> done) = 0;
 
   virtual EngineStats Stats() = 0;
 

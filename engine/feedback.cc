@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/types.h"
+#include "engine/lease_terms.h"
 #include "sampling/spec.h"
 
 #define XXH_INLINE_ALL
@@ -112,6 +113,11 @@ absl::Status ValidateFeedback(const v1::ReportFeedbackRequest& request, uint64_t
       return InvalidField(absl::StrCat(path, ".epoch"),
                           absl::StrCat(feedback.epoch(), " is outside [0, 2^32)"));
     }
+    if (feedback.has_lease() && !feedback.has_position()) {
+      return InvalidField(absl::StrCat(path, ".position"), "is not set: a lease acknowledges");
+    }
+    SUBSET_RETURN_IF_ERROR(
+        ValidateWorker(absl::StrCat(path, ".worker"), feedback.worker(), feedback.has_lease()));
     std::set<std::string> names;
     for (int j = 0; j < feedback.values_size(); ++j) {
       const v1::FloatColumn& column = feedback.values(j);

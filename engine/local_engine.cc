@@ -80,7 +80,9 @@ void LocalEngine::Submit(log::v1::Record record, bool sync, Attachments attachme
     if (!logged.ok()) call->outcome.status = logged;
     keeper_.Delete(std::move(call->outcome.garbage));
     for (const Uid run : call->outcome.deleted_runs) planner_.Poke(run);
-    if (call->outcome.feedback.epoch_complete) planner_.Poke(call->outcome.run->uid());
+    if (call->outcome.feedback.epoch_complete || call->outcome.acknowledged.epoch_complete) {
+      planner_.Poke(call->outcome.run->uid());
+    }
     call->done(std::move(call->outcome));
   };
   const absl::Status queued = writer_.Submit(std::move(entry));
@@ -116,6 +118,8 @@ RunStats LocalEngine::StatsOf(Run& run) const {
   stats.feedback_messages = counters.feedback_messages.load(std::memory_order_relaxed);
   stats.feedback_updates = counters.feedback_updates.load(std::memory_order_relaxed);
   stats.feedback_duplicates = counters.feedback_duplicates.load(std::memory_order_relaxed);
+  stats.leases = run.leases().Stats(options_.clock->Monotonic());
+  stats.parked_blocks = run.num_parked_blocks();
   return stats;
 }
 

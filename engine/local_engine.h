@@ -61,6 +61,16 @@ class LocalEngine : public Engine {
   void ReportFeedback(v1::ReportFeedbackRequest request,
                       Done<v1::ReportFeedbackResponse> done) override;
 
+  void Acknowledge(const v1::AcknowledgeRequest& request,
+                   Done<v1::AcknowledgeResponse> done) override;
+  absl::StatusOr<v1::RenewLeasesResponse> RenewLeases(
+      const v1::RenewLeasesRequest& request) override;
+  absl::StatusOr<v1::ListLeasesResponse> ListLeases(const v1::ListLeasesRequest& request) override;
+  void ReleaseParked(const v1::ReleaseParkedRequest& request,
+                     Done<v1::ReleaseParkedResponse> done) override;
+  void Commit(const v1::CommitRequest& request, Done<v1::Checkpoint> done) override;
+  void Rollback(const v1::RollbackRequest& request, Done<v1::RollbackResponse> done) override;
+
   EngineStats Stats() override;
   void StopWaiting() override { planner_.StopWaiting(); }
   absl::Status FoldNow() override { return keeper_.FoldNow(); }
@@ -106,6 +116,18 @@ class LocalEngine : public Engine {
   void ServeLive(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
                  const BatchAddress& address, bool omit_probabilities, v1::Batch* reply,
                  BatchDone done);
+  // The epoch is open: grants its next block and draws it.
+  void ServeLeased(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
+                   const v1::GetBatchRequest& request, v1::Batch* reply, BatchDone done);
+  // Draws the range and fills in what every reply has.
+  void ServeRange(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
+                  const BatchAddress& address, const v1::GetBatchRequest& request, v1::Batch* reply,
+                  BatchDone done);
+  // Checks the right to acknowledge by a lease, and notes in `attempt` what is known of it.
+  absl::Status CheckLease(Run& run, const std::string& path, const v1::Lease& lease,
+                          const std::string& worker, uint64_t epoch, Block block,
+                          uint32_t* attempt) const;
+  absl::Status CheckLeases(Run& run, log::v1::FeedbackReported* reported) const;
   LiveDraws::Batch DrawLive(const Run& run, const Epoch& epoch, uint64_t step) const;
   absl::Status LogLive(const std::shared_ptr<Run>& run, uint64_t step, LiveDraws::Batch batch);
 

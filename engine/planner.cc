@@ -184,7 +184,10 @@ std::optional<std::pair<uint64_t, v1::Epoch::Opened>> Planner::Next(const Waitin
   if (!sampler->waits_for_feedback()) return std::make_pair(first, v1::Epoch::NOT_SCORE_DRIVEN);
   const RunProgress progress = run.Progress();
   if (!progress.any_epoch) return std::make_pair(first, v1::Epoch::FIRST);
-  if (progress.feedback_complete) return std::make_pair(first, v1::Epoch::FEEDBACK_COMPLETE);
+  if (progress.feedback_complete) {
+    return std::make_pair(first,
+                          progress.parked ? v1::Epoch::REST_PARKED : v1::Epoch::FEEDBACK_COMPLETE);
+  }
   for (const auto& [epoch, target] : waiting.targets) {
     if (target.now) return std::make_pair(epoch, v1::Epoch::EXPLICIT);
   }

@@ -30,4 +30,23 @@ uint64_t PositionSet::CountIn(uint64_t begin, uint64_t end) const {
   return count;
 }
 
+std::vector<Block> PositionSet::Gaps(uint64_t begin, uint64_t end) const {
+  std::vector<Block> gaps;
+  auto it = intervals_.upper_bound(begin);
+  if (it != intervals_.begin()) begin = std::max(begin, std::prev(it)->second);
+  for (; begin < end; ++it) {
+    const uint64_t until = it == intervals_.end() ? end : std::min(end, it->first);
+    if (begin < until) gaps.push_back({begin, until});
+    if (it == intervals_.end()) break;
+    begin = it->second;
+  }
+  return gaps;
+}
+
+uint64_t PositionSet::FirstGap(uint64_t begin) const {
+  // Intervals lie apart, so what follows one is a gap.
+  const auto it = intervals_.upper_bound(begin);
+  return it == intervals_.begin() ? begin : std::max(begin, std::prev(it)->second);
+}
+
 }  // namespace subset

@@ -5,8 +5,20 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 namespace subset {
+
+// Positions [begin, end).
+struct Block {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+
+  uint64_t size() const { return end - begin; }
+  friend bool operator==(const Block& a, const Block& b) {
+    return a.begin == b.begin && a.end == b.end;
+  }
+};
 
 // Not thread-safe. Each operation costs O(log n) in the number of gaps, plus the intervals it
 // meets.
@@ -17,6 +29,12 @@ class PositionSet {
 
   // Returns how many of [begin, end) are in the set.
   uint64_t CountIn(uint64_t begin, uint64_t end) const;
+
+  // Returns what of [begin, end) is not in the set, in order.
+  std::vector<Block> Gaps(uint64_t begin, uint64_t end) const;
+
+  // Returns the first position at or after `begin` that is not in the set.
+  uint64_t FirstGap(uint64_t begin) const;
 
   uint64_t size() const { return size_; }
 

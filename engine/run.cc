@@ -28,8 +28,7 @@ std::vector<std::shared_ptr<const Epoch>> Run::Epochs() const {
 bool Run::NewestComplete() const {
   if (epochs_.empty()) return true;
   const Entry& newest = epochs_.rbegin()->second;
-  const uint64_t needed = NumPositionsToReport(newest.epoch->num_positions(), settings_);
-  return newest.acknowledged.CountIn(0, needed) == needed;
+  return newest.accounts.Settled(NumNeeded(newest));
 }
 
 RunProgress Run::Progress() const {
@@ -41,6 +40,7 @@ RunProgress Run::Progress() const {
   progress.feedback_complete = NewestComplete();
   const log::v1::EpochOpened& newest = epochs_.rbegin()->second.epoch->opened;
   progress.next_step = newest.first_step() + NumSteps(newest.num_positions(), settings_);
+  progress.parked = epochs_.rbegin()->second.accounts.parked_positions() > 0;
   return progress;
 }
 
@@ -63,7 +63,8 @@ v1::Epoch Run::Describe(const Entry& entry) const {
   proto.set_num_positions(opened.num_positions());
   proto.set_num_steps(NumSteps(opened.num_positions(), settings_));
   proto.set_distinct_samples(opened.distinct_samples());
-  proto.set_acknowledged_positions(entry.acknowledged.size());
+  proto.set_acknowledged_positions(entry.accounts.acknowledged().size());
+  proto.set_parked_positions(entry.accounts.parked_positions());
   proto.set_effective_sample_ratio(opened.effective_sample_ratio());
   proto.set_fell_back_to_uniform(opened.fell_back_to_uniform());
   return proto;
@@ -71,21 +72,30 @@ v1::Epoch Run::Describe(const Entry& entry) const {
 
 v1::Run Run::Describe(const std::string& score, uint64_t incarnation) const {
   v1::Run proto = settings_;
-  ReaderLock lock(&mu_);
-  proto.mutable_score_version()->set_incarnation(incarnation);
-  proto.mutable_score_version()->set_records(records_);
-  proto.set_scored_samples(scores_->scored(score));
-  for (const auto& [number, entry] : epochs_) *proto.add_epochs() = Describe(entry);
+  {
+    ReaderLock lock(&mu_);
+    proto.mutable_score_version()->set_incarnation(incarnation);
+    proto.mutable_score_version()->set_records(records_);
+    proto.set_scored_samples(scores_->scored(score));
+    proto.set_generation(generation());
+    for (const auto& [number, entry] : epochs_) *proto.add_epochs() = Describe(entry);
+    for (const Commit& commit : commits_) *proto.add_checkpoints() = commit.checkpoint;
+  }
+  for (v1::Epoch& epoch : *proto.mutable_epochs()) {
+    epoch.set_leased_positions(leases_.LeasedPositions(epoch.epoch()));
+  }
   return proto;
 }
 
 v1::Epoch Run::DescribeEpoch(const Epoch& epoch) const {
+  const uint64_t leased = leases_.LeasedPositions(epoch.number());
   ReaderLock lock(&mu_);
   const auto it = epochs_.find(epoch.number());
-  if (it != epochs_.end()) return Describe(it->second);
   Entry gone;
-  gone.epoch = std::make_shared<Epoch>(epoch);
-  return Describe(gone);
+  if (it == epochs_.end()) gone.epoch = std::make_shared<Epoch>(epoch);
+  v1::Epoch proto = Describe(it == epochs_.end() ? gone : it->second);
+  proto.set_leased_positions(leased);
+  return proto;
 }
 
 bool Run::HasScoreColumn(const std::string& column) const {
@@ -186,11 +196,16 @@ std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(
     SUBSET_CHECK(epochs_.empty() || epochs_.rbegin()->first < number);
     epochs_[number] = {std::move(epoch), {}, std::move(draw)};
     while (epochs_.size() > keep) {
-      gone.push_back(epochs_.begin()->second.epoch);
-      epochs_.erase(epochs_.begin());
+      const auto& [oldest, entry] = *epochs_.begin();
+      const bool needed = !commits_.empty() && Needs(commits_.back(), oldest, entry);
+      if (needed && epochs_.size() <= keep + kMaxEpochsForCommit) break;
+      gone.push_back(EvictOldest());
     }
   }
-  for (const auto& old : gone) live_draws_.Drop(old->number());
+  for (const auto& old : gone) {
+    live_draws_.Drop(old->number());
+    leases_.Drop(old->number());
+  }
   return gone;
 }
 
@@ -210,11 +225,9 @@ void Run::Save(log::v1::RunState* state) const {
     for (const auto& [name, column] : entry.epoch->columns) {
       (*saved->mutable_columns())[name] = column->import_uid();
     }
-    for (const auto& [begin, end] : entry.acknowledged.intervals()) {
-      saved->add_acknowledged(begin);
-      saved->add_acknowledged(end);
-    }
+    entry.accounts.Save(saved);
   }
+  SaveCommits(state);
 }
 
 std::vector<ModifiedChunk> Run::ModifiedChunks() const {
@@ -231,6 +244,7 @@ void Run::Restore(const log::v1::RunState& state) {
   WriterLock lock(&mu_);
   records_ = state.records();
   for (const auto& saved : state.sessions()) sessions_[saved.session_id()] = Session(saved);
+  RestoreCommits(state);
 }
 
 void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state) {
@@ -238,9 +252,7 @@ void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& 
   WriterLock lock(&mu_);
   Entry& entry = epochs_[epoch->number()];
   entry.epoch = std::move(epoch);
-  for (int i = 0; i + 1 < state.acknowledged_size(); i += 2) {
-    entry.acknowledged.Add(state.acknowledged(i), state.acknowledged(i + 1));
-  }
+  entry.accounts.Restore(state);
 }
 
 std::vector<std::shared_ptr<Epoch>> Run::MutableEpochs() {

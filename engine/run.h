@@ -5,10 +5,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +19,8 @@
 #include "base/mutex.h"
 #include "base/types.h"
 #include "engine/epoch.h"
+#include "engine/epoch_accounts.h"
+#include "engine/lease_book.h"
 #include "engine/live_draws.h"
 #include "engine/position_set.h"
 #include "engine/score_table.h"
@@ -46,6 +51,20 @@ struct FeedbackOutcome {
   bool epoch_complete = false;  // the newest epoch's feedback became complete
 };
 
+// What folding acknowledgements without values did.
+struct AcknowledgedOutcome {
+  uint64_t acknowledged_positions = 0;
+  uint64_t failed_positions = 0;  // to be delivered again
+  uint64_t parked_positions = 0;
+  bool epoch_complete = false;  // as in FeedbackOutcome
+};
+
+// Commits that a rollback can name.
+inline constexpr size_t kMaxCommits = 16;
+
+// Epochs kept beyond the limit because the last commit needs them.
+inline constexpr size_t kMaxEpochsForCommit = 16;
+
 // What a plan is built from, taken in one moment.
 struct RunSnapshot {
   std::map<std::string, ScoreSnapshot> scores;  // by column
@@ -61,6 +80,7 @@ struct RunProgress {
   uint64_t newest_epoch = 0;
   bool feedback_complete = true;
   uint64_t next_step = 0;  // the first of an epoch that opens now, counted over the run
+  bool parked = false;  // complete but for parked blocks
 };
 
 // Thread-safe. Methods named Fold... change the state; one thread at a time calls them.
@@ -74,6 +94,7 @@ class Run {
   uint64_t num_samples() const { return settings_.num_samples(); }
   RunCounters& counters() { return counters_; }
   LiveDraws& live_draws() { return live_draws_; }
+  LeaseBook& leases() { return leases_; }
 
   // Returns the epoch if it is open and kept, else null.
   std::shared_ptr<const Epoch> FindEpoch(uint64_t epoch) const;
@@ -81,6 +102,18 @@ class Run {
   std::vector<std::shared_ptr<const Epoch>> Epochs() const;
   RunProgress Progress() const;
   uint64_t records() const;
+  // Rollbacks so far.
+  uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+
+  // Whether all of the epoch is acknowledged or parked; its parked positions.
+  bool Settled(uint64_t epoch, uint64_t* parked_positions) const;
+  bool IsAcknowledged(uint64_t epoch, Block block) const;
+  // What leased deliveries of the epoch start from, but for `first_attempt`.
+  LeaseBook::Seed DeliverySeed(uint64_t epoch) const;
+  std::vector<v1::AcknowledgedBlock> AuditOf(uint64_t epoch, Block block) const;
+  // Parked blocks of the epoch, at most `limit`; `*total` of how many.
+  std::vector<v1::FailedBlock> Parked(uint64_t epoch, size_t limit, uint64_t* total) const;
+  uint64_t num_parked_blocks() const;
 
   // Fills in the progress; `score` is the column whose samples are counted as scored.
   v1::Run Describe(const std::string& score, uint64_t incarnation) const;
@@ -108,6 +141,15 @@ class Run {
   // Applies all of the record or nothing; errors are those of ReportFeedback.
   absl::StatusOr<FeedbackOutcome> FoldFeedback(uint64_t sequence,
                                                const log::v1::FeedbackReported& record);
+  // Applies all of the record or nothing; errors are those of Acknowledge.
+  absl::StatusOr<AcknowledgedOutcome> FoldAcknowledged(
+      const log::v1::PositionsAcknowledged& record);
+  // Returns how many positions were released; errors are those of ReleaseParked.
+  absl::StatusOr<uint64_t> FoldReleased(const log::v1::ParkedReleased& record);
+  // Remembers what is acknowledged, under the checkpoint's id.
+  v1::Checkpoint FoldCommit(v1::Checkpoint checkpoint);
+  // Errors are those of Rollback.
+  absl::StatusOr<v1::RollbackResponse> FoldRollback(const log::v1::RunRolledBack& record);
   // Adds an epoch newer than all others, and returns those that are no longer kept. `draw` is the
   // live draw built for it, if any.
   std::vector<std::shared_ptr<const Epoch>> FoldEpoch(std::shared_ptr<Epoch> epoch,
@@ -127,16 +169,45 @@ class Run {
  private:
   struct Entry {
     std::shared_ptr<Epoch> epoch;
-    PositionSet acknowledged;
+    EpochAccounts accounts;
     std::shared_ptr<sampling::ScoreDraw> draw;  // of a live epoch
   };
-  // What FoldFeedback decided about one entry of a message.
+  struct Commit {
+    v1::Checkpoint checkpoint;
+    std::map<uint64_t, PositionSet> acknowledged;  // of the epochs then kept
+  };
+  // What was decided about one entry of a message.
   enum class Part { kApply, kAlreadyAcknowledged };
+  // Positions that a message names.
+  struct Named {
+    std::string path;  // of the entry in the request
+    uint64_t epoch = 0;
+    uint64_t begin = 0;
+    uint64_t items = 0;
+    std::optional<uint64_t> generation;
+  };
 
   // Copies, beside the readers, the chunks that the record will change.
   std::vector<FreshChunk> Prepare(const log::v1::FeedbackReported& record) const;
   absl::StatusOr<std::vector<Part>> Decide(const log::v1::FeedbackReported& record) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<FeedbackOutcome> Fold(uint64_t sequence, const log::v1::FeedbackReported& record,
+                                       std::vector<FreshChunk> fresh,
+                                       std::vector<std::pair<uint64_t, Block>>* acknowledged)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `claimed`: by earlier entries of the message, not in the epoch's accounts; the entry's is
+  // added.
+  absl::StatusOr<Part> DecidePositions(const Named& named,
+                                       std::map<uint64_t, PositionSet>* claimed) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  uint64_t NumNeeded(const Entry& entry) const;
+  // Whether a rollback to the commit could take something of the epoch back.
+  bool Needs(const Commit& commit, uint64_t number, const Entry& entry) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The oldest epoch goes, and with it the commits that need it.
+  std::shared_ptr<const Epoch> EvictOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SaveCommits(log::v1::RunState* state) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void RestoreCommits(const log::v1::RunState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyColumn(uint64_t sequence, const std::string& column,
@@ -156,13 +227,19 @@ class Run {
 
   const v1::Run settings_;
   RunCounters counters_;
-  LiveDraws live_draws_;  // taken before mu_, never after
+  // Their locks are taken before mu_, never after.
+  LiveDraws live_draws_;
+  LeaseBook leases_;
+  // Changes under mu_; a draw may name the one before.
+  std::atomic<uint64_t> generation_{0};
 
   mutable FairSharedMutex mu_;
   std::map<uint64_t, Entry> epochs_ ABSL_GUARDED_BY(mu_);
   std::map<Uid, Session> sessions_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<ScoreTable> scores_ ABSL_GUARDED_BY(mu_);
   uint64_t records_ ABSL_GUARDED_BY(mu_) = 0;
+  std::deque<Commit> commits_ ABSL_GUARDED_BY(mu_);  // oldest first
+  std::string rolled_back_to_ ABSL_GUARDED_BY(mu_);
   // Feedback since the snapshot that a live epoch's draw is being built from.
   std::string noting_ ABSL_GUARDED_BY(mu_);  // column; empty: nothing is noted
   std::vector<uint32_t> noted_samples_ ABSL_GUARDED_BY(mu_);

@@ -181,6 +181,8 @@ void LocalEngine::ReportFeedback(v1::ReportFeedbackRequest request,
                                         : v1::DURABILITY_DURABLE;
   log::v1::Record record = NewRecord();
   *record.mutable_feedback_reported() = FeedbackRecord(std::move(request));
+  const absl::Status held = CheckLeases(*run, record.mutable_feedback_reported());
+  if (!held.ok()) return done(held);
   Submit(std::move(record), /*sync=*/durability == v1::DURABILITY_DURABLE, {},
          [this, durability, done = std::move(done)](Outcome outcome) mutable {
            if (!outcome.status.ok()) return done(outcome.status);

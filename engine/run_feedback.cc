@@ -38,39 +38,15 @@ absl::StatusOr<std::vector<Run::Part>> Run::Decide(const log::v1::FeedbackReport
       parts.push_back(Part::kApply);
       continue;
     }
-    const auto it = epochs_.find(feedback.epoch());
-    if (it == epochs_.end()) {
-      return WithReason(
-          WithField(absl::FailedPreconditionError(
-                        absl::StrCat("feedback[", i, "].epoch ", feedback.epoch(), " is not open")),
-                    absl::StrCat("feedback[", i, "].epoch")),
-          "EPOCH_NOT_OPEN");
+    Named named{
+        absl::StrCat("feedback[", i, "]"), feedback.epoch(), feedback.position(), items, {}};
+    if (feedback.has_lease()) {
+      named.generation = feedback.lease().generation();
+    } else if (feedback.has_generation()) {
+      named.generation = feedback.generation();
     }
-    const Entry& entry = it->second;
-    const uint64_t begin = feedback.position();
-    const uint64_t positions = entry.epoch->num_positions();
-    if (begin > positions || items > positions - begin) {
-      return InvalidField(absl::StrCat("feedback[", i, "].position"),
-                          absl::StrCat(begin, " with ", items, " items is past the ", positions,
-                                       " positions of epoch ", feedback.epoch()));
-    }
-    const uint64_t end = begin + items;
-    const uint64_t known =
-        entry.acknowledged.CountIn(begin, end) + claimed[feedback.epoch()].CountIn(begin, end);
-    if (known == items) {
-      parts.push_back(Part::kAlreadyAcknowledged);
-      continue;
-    }
-    if (known > 0) {
-      return WithReason(WithField(absl::FailedPreconditionError(absl::StrCat(
-                                      "feedback[", i, "].position: ", known, " of the positions [",
-                                      begin, ", ", end, ") of epoch ", feedback.epoch(),
-                                      " were acknowledged before, ", items - known, " were not")),
-                                  absl::StrCat("feedback[", i, "].position")),
-                        "PARTLY_ACKNOWLEDGED");
-    }
-    claimed[feedback.epoch()].Add(begin, end);
-    parts.push_back(Part::kApply);
+    SUBSET_ASSIGN_OR_RETURN(const Part part, DecidePositions(named, &claimed));
+    parts.push_back(part);
   }
   if (scores_->num_columns() + new_columns.size() > kMaxScoreColumns) {
     return InvalidField(
@@ -102,7 +78,20 @@ std::vector<FreshChunk> Run::Prepare(const log::v1::FeedbackReported& record) co
 absl::StatusOr<FeedbackOutcome> Run::FoldFeedback(uint64_t sequence,
                                                   const log::v1::FeedbackReported& record) {
   std::vector<FreshChunk> fresh = Prepare(record);
-  WriterLock lock(&mu_);
+  std::vector<std::pair<uint64_t, Block>> acknowledged;
+  absl::StatusOr<FeedbackOutcome> outcome;
+  {
+    WriterLock lock(&mu_);
+    outcome = Fold(sequence, record, std::move(fresh), &acknowledged);
+  }
+  for (const auto& [epoch, block] : acknowledged) leases_.Acknowledged(epoch, block);
+  return outcome;
+}
+
+absl::StatusOr<FeedbackOutcome> Run::Fold(uint64_t sequence,
+                                          const log::v1::FeedbackReported& record,
+                                          std::vector<FreshChunk> fresh,
+                                          std::vector<std::pair<uint64_t, Block>>* acknowledged) {
   const auto session = sessions_.find(record.session_id());
   if (session == sessions_.end()) {
     return SequenceExpired(absl::StrCat("session_id ", record.session_id(), " is not known"));
@@ -139,8 +128,10 @@ absl::StatusOr<FeedbackOutcome> Run::FoldFeedback(uint64_t sequence,
     outcome.applied_items += items;
     outcome.applied_values += items * feedback.values_size();
     if (feedback.has_position()) {
+      const Block block{feedback.position(), feedback.position() + items};
       epochs_.at(feedback.epoch())
-          .acknowledged.Add(feedback.position(), feedback.position() + items);
+          .accounts.Acknowledge(block, feedback.attempt(), feedback.worker());
+      acknowledged->emplace_back(feedback.epoch(), block);
     }
   }
   if (outcome.applied_items > 0) ++records_;

@@ -18,7 +18,7 @@ void DrawBatch(const ServiceParts& parts, const v1::GetBatchRequest& request, v1
   parts.engine->GetBatch(
       request, reply, std::move(cancelled),
       [parts, reply, start, done = std::move(done)](absl::Status status) mutable {
-        if (status.ok() && drawing_here == reply) {
+        if (status.ok() && drawing_here == reply && !reply->has_retry_after()) {
           const size_t width = reply->index_width() == 8 ? 8 : 4;
           parts.metrics->Drew(reply->indices().size() / width, parts.clock->Monotonic() - start);
         }

@@ -45,6 +45,12 @@ constexpr MethodName kMethods[kNumMethods] = {
     {"bidi_stream", "subset.v1.TrainingService", "StreamBatches"},
     {"unary", "subset.v1.TrainingService", "OpenSession"},
     {"unary", "subset.v1.TrainingService", "ReportFeedback"},
+    {"unary", "subset.v1.TrainingService", "Acknowledge"},
+    {"unary", "subset.v1.TrainingService", "RenewLeases"},
+    {"unary", "subset.v1.TrainingService", "ListLeases"},
+    {"unary", "subset.v1.TrainingService", "ReleaseParked"},
+    {"unary", "subset.v1.TrainingService", "Commit"},
+    {"unary", "subset.v1.TrainingService", "Rollback"},
 };
 
 // As Go writes them: existing dashboards and alerts match these words. By code number.
@@ -56,9 +62,11 @@ constexpr const char* kCodes[] = {
 
 // The reasons of refusals that have a series of their own; any other counts as "other".
 constexpr const char* kReasons[] = {
-    "INVALID_FIELD", "NOT_FOUND",       "ALREADY_EXISTS", "SEQ_EXPIRED",         "EPOCH_GONE",
-    "EPOCH_END",     "EPOCH_NOT_OPEN",  "DRAW_GONE",      "PARTLY_ACKNOWLEDGED", "IN_USE",
-    "DRAINING",      "NOTHING_TO_DRAW", "other"};
+    "INVALID_FIELD",       "NOT_FOUND",     "ALREADY_EXISTS", "SEQ_EXPIRED",
+    "EPOCH_GONE",          "EPOCH_END",     "EPOCH_NOT_OPEN", "DRAW_GONE",
+    "PARTLY_ACKNOWLEDGED", "IN_USE",        "DRAINING",       "NOTHING_TO_DRAW",
+    "LEASE_UNKNOWN",       "LEASE_FOREIGN", "LEASE_EXPIRED",  "GENERATION_PASSED",
+    "CHECKPOINT_GONE",     "SCORES_GONE",   "NOT_PARKED",     "other"};
 
 const Buckets kLatency = {1e-5,  5e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 5e-3, 0.01,
                           0.025, 0.05, 0.1,  0.25, 0.5,  1,    2.5,  5,    10};
@@ -76,6 +84,7 @@ bool IsRejection(absl::StatusCode code) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kResourceExhausted:

@@ -46,8 +46,14 @@ enum class Method {
   kStreamBatches,
   kOpenSession,
   kReportFeedback,
+  kAcknowledge,
+  kRenewLeases,
+  kListLeases,
+  kReleaseParked,
+  kCommit,
+  kRollback,
 };
-inline constexpr size_t kNumMethods = static_cast<size_t>(Method::kReportFeedback) + 1;
+inline constexpr size_t kNumMethods = static_cast<size_t>(Method::kRollback) + 1;
 
 // The series of one method. Thread-safe; each call costs some tens of nanoseconds.
 class MethodMetrics {

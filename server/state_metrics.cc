@@ -94,6 +94,11 @@ std::vector<RunStats> NamedAndOthers(const std::vector<RunStats>& runs) {
     other.feedback_messages += run.feedback_messages;
     other.feedback_updates += run.feedback_updates;
     other.feedback_duplicates += run.feedback_duplicates;
+    other.leases.active += run.leases.active;
+    other.leases.expired += run.leases.expired;
+    other.leases.late_acknowledgements += run.leases.late_acknowledgements;
+    other.leases.redelivered_samples += run.leases.redelivered_samples;
+    other.parked_blocks += run.parked_blocks;
   }
   for (auto& [key, other] : others) {
     std::tie(other.dataset, other.preset) = key;
@@ -120,8 +125,8 @@ void AddRuns(const EngineStats& stats, Page& page) {
               [](const RunStats& run) { return run.samples_drawn; });
 
   // "other" may hold several presets of a dataset: these counters have no preset, so sum them.
-  const auto counter = [&](const char* name, const char* help, auto value) {
-    page.Begin(MetricType::Counter, name, help);
+  const auto summed = [&](MetricType type, const char* name, const char* help, auto value) {
+    page.Begin(type, name, help);
     std::map<std::pair<std::string, std::string>, double> sums;
     for (const RunStats& run : runs) {
       sums[{run.dataset, run.run}] += static_cast<double>(value(run));
@@ -130,12 +135,27 @@ void AddRuns(const EngineStats& stats, Page& page) {
       page.Add(sum, {{"dataset", key.first}, {"run", key.second}});
     }
   };
+  const auto counter = [&](const char* name, const char* help, auto value) {
+    summed(MetricType::Counter, name, help, value);
+  };
   counter("subset_feedback_messages_total", "Feedback messages acknowledged, repeats included.",
           [](const RunStats& run) { return run.feedback_messages; });
   counter("subset_feedback_updates_total", "Reported values applied.",
           [](const RunStats& run) { return run.feedback_updates; });
   counter("subset_feedback_duplicates_total", "Feedback messages sent again: nothing changed.",
           [](const RunStats& run) { return run.feedback_duplicates; });
+  counter("subset_leases_expired_total", "Leases that ended without an acknowledgement.",
+          [](const RunStats& run) { return run.leases.expired; });
+  counter("subset_leases_late_acks_total",
+          "Acknowledgements by a lease that had ended, its block with nobody else.",
+          [](const RunStats& run) { return run.leases.late_acknowledgements; });
+  counter("subset_redelivered_samples_total", "Samples of leased blocks delivered again.",
+          [](const RunStats& run) { return run.leases.redelivered_samples; });
+  summed(MetricType::Gauge, "subset_leases_active", "Leases that workers hold now.",
+         [](const RunStats& run) { return run.leases.active; });
+  summed(MetricType::Gauge, "subset_parked_blocks",
+         "Leased blocks that failed too often: not delivered until released.",
+         [](const RunStats& run) { return run.parked_blocks; });
 
   // What cannot be summed is shown for the named runs only.
   const auto gauge = [&](const char* name, const char* help, auto value) {

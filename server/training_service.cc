@@ -88,4 +88,46 @@ grpc::ServerUnaryReactor* TrainingService::ReportFeedback(grpc::CallbackServerCo
   });
 }
 
+grpc::ServerUnaryReactor* TrainingService::Acknowledge(grpc::CallbackServerContext* context,
+                                                       const v1::AcknowledgeRequest* request,
+                                                       v1::AcknowledgeResponse* reply) {
+  return AnswerLater(parts_, Method::kAcknowledge, context, reply,
+                     [&](auto done) { parts_.engine->Acknowledge(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::RenewLeases(grpc::CallbackServerContext* context,
+                                                       const v1::RenewLeasesRequest* request,
+                                                       v1::RenewLeasesResponse* reply) {
+  return Answer(parts_, Method::kRenewLeases, context, reply,
+                [&] { return parts_.engine->RenewLeases(*request); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ListLeases(grpc::CallbackServerContext* context,
+                                                      const v1::ListLeasesRequest* request,
+                                                      v1::ListLeasesResponse* reply) {
+  return Answer(parts_, Method::kListLeases, context, reply,
+                [&] { return parts_.engine->ListLeases(*request); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::ReleaseParked(grpc::CallbackServerContext* context,
+                                                         const v1::ReleaseParkedRequest* request,
+                                                         v1::ReleaseParkedResponse* reply) {
+  return AnswerLater(parts_, Method::kReleaseParked, context, reply,
+                     [&](auto done) { parts_.engine->ReleaseParked(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::Commit(grpc::CallbackServerContext* context,
+                                                  const v1::CommitRequest* request,
+                                                  v1::Checkpoint* reply) {
+  return AnswerLater(parts_, Method::kCommit, context, reply,
+                     [&](auto done) { parts_.engine->Commit(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::Rollback(grpc::CallbackServerContext* context,
+                                                    const v1::RollbackRequest* request,
+                                                    v1::RollbackResponse* reply) {
+  return AnswerLater(parts_, Method::kRollback, context, reply,
+                     [&](auto done) { parts_.engine->Rollback(*request, std::move(done)); });
+}
+
 }  // namespace subset

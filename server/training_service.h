@@ -41,6 +41,24 @@ class TrainingService final : public v1::TrainingService::CallbackService {
   grpc::ServerUnaryReactor* ReportFeedback(grpc::CallbackServerContext* context,
                                            const v1::ReportFeedbackRequest* request,
                                            v1::ReportFeedbackResponse* reply) override;
+  grpc::ServerUnaryReactor* Acknowledge(grpc::CallbackServerContext* context,
+                                        const v1::AcknowledgeRequest* request,
+                                        v1::AcknowledgeResponse* reply) override;
+  grpc::ServerUnaryReactor* RenewLeases(grpc::CallbackServerContext* context,
+                                        const v1::RenewLeasesRequest* request,
+                                        v1::RenewLeasesResponse* reply) override;
+  grpc::ServerUnaryReactor* ListLeases(grpc::CallbackServerContext* context,
+                                       const v1::ListLeasesRequest* request,
+                                       v1::ListLeasesResponse* reply) override;
+  grpc::ServerUnaryReactor* ReleaseParked(grpc::CallbackServerContext* context,
+                                          const v1::ReleaseParkedRequest* request,
+                                          v1::ReleaseParkedResponse* reply) override;
+  grpc::ServerUnaryReactor* Commit(grpc::CallbackServerContext* context,
+                                   const v1::CommitRequest* request,
+                                   v1::Checkpoint* reply) override;
+  grpc::ServerUnaryReactor* Rollback(grpc::CallbackServerContext* context,
+                                     const v1::RollbackRequest* request,
+                                     v1::RollbackResponse* reply) override;
 
  private:
   // Constant after construction.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "engine/lease_terms.h"
 
 namespace subset {
 
@@ -11,6 +12,21 @@ v1::Column ColumnOf(const std::string& name, v1::ColumnType type) {
   column.set_name(name);
   column.set_type(type);
   return column;
+}
+
+v1::AcknowledgeRequest Acknowledgement(Uid run, const v1::Batch& batch, const std::string& worker,
+                                       const std::string& failed) {
+  v1::AcknowledgeRequest request;
+  request.set_run_uid(run);
+  v1::Acknowledgement* entry = request.add_acknowledgements();
+  entry->set_epoch(batch.epoch());
+  entry->set_position(batch.position());
+  entry->set_num_positions(static_cast<uint32_t>(batch.indices().size() / sizeof(uint32_t)));
+  *entry->mutable_lease() = batch.lease();
+  entry->set_worker(worker);
+  entry->set_attempt(batch.attempt());
+  entry->set_failed(failed);
+  return request;
 }
 
 v1::ReportFeedbackRequest Losses(Uid run, uint64_t session, uint64_t sequence, uint64_t epoch,
@@ -190,6 +206,77 @@ absl::StatusOr<v1::ReportFeedbackResponse> TestEngine::Report(
   Pending<absl::StatusOr<v1::ReportFeedbackResponse>> reported;
   engine->ReportFeedback(request, reported.Callback());
   return reported.Wait();
+}
+
+absl::StatusOr<v1::Batch> TestEngine::Acquire(Uid run, uint64_t epoch, const std::string& worker,
+                                              uint32_t batch_size, absl::Duration lease_time) {
+  v1::GetBatchRequest request;
+  request.set_run_uid(run);
+  request.set_epoch(epoch);
+  request.mutable_leased()->set_worker(worker);
+  request.mutable_leased()->set_batch_size(batch_size);
+  *request.mutable_leased()->mutable_lease_time() = DurationProto(lease_time);
+  return GetBatch(request);
+}
+
+absl::StatusOr<v1::AcknowledgeResponse> TestEngine::Acknowledge(
+    const v1::AcknowledgeRequest& request) {
+  Pending<absl::StatusOr<v1::AcknowledgeResponse>> acknowledged;
+  engine->Acknowledge(request, acknowledged.Callback());
+  return acknowledged.Wait();
+}
+
+absl::StatusOr<v1::RenewLeasesResponse> TestEngine::Renew(Uid run, const std::string& worker,
+                                                          const std::vector<v1::Lease>& leases,
+                                                          absl::Duration lease_time) {
+  v1::RenewLeasesRequest request;
+  request.set_run_uid(run);
+  request.set_worker(worker);
+  *request.mutable_lease_time() = DurationProto(lease_time);
+  for (const v1::Lease& lease : leases) *request.add_leases() = lease;
+  return engine->RenewLeases(request);
+}
+
+absl::StatusOr<v1::ReleaseParkedResponse> TestEngine::Release(Uid run, uint64_t epoch,
+                                                              std::optional<uint64_t> position) {
+  v1::ReleaseParkedRequest request;
+  request.set_run_uid(run);
+  request.set_epoch(epoch);
+  if (position.has_value()) request.set_position(*position);
+  Pending<absl::StatusOr<v1::ReleaseParkedResponse>> released;
+  engine->ReleaseParked(request, released.Callback());
+  return released.Wait();
+}
+
+absl::StatusOr<v1::ListLeasesResponse> TestEngine::ListLeases(Uid run, uint64_t epoch) {
+  v1::ListLeasesRequest request;
+  request.set_run_uid(run);
+  request.set_epoch(epoch);
+  return engine->ListLeases(request);
+}
+
+absl::StatusOr<v1::Checkpoint> TestEngine::Commit(Uid run, const std::string& checkpoint,
+                                                  bool keep_scores) {
+  v1::CommitRequest request;
+  request.set_run_uid(run);
+  request.set_checkpoint_id(checkpoint);
+  request.set_keep_scores(keep_scores);
+  Pending<absl::StatusOr<v1::Checkpoint>> committed;
+  engine->Commit(request, committed.Callback());
+  return committed.Wait();
+}
+
+absl::StatusOr<v1::RollbackResponse> TestEngine::Rollback(Uid run, const std::string& checkpoint,
+                                                          bool revert_scores,
+                                                          std::optional<uint64_t> generation) {
+  v1::RollbackRequest request;
+  request.set_run_uid(run);
+  request.set_checkpoint_id(checkpoint);
+  request.set_revert_scores(revert_scores);
+  if (generation.has_value()) request.set_generation(*generation);
+  Pending<absl::StatusOr<v1::RollbackResponse>> rolled_back;
+  engine->Rollback(request, rolled_back.Callback());
+  return rolled_back.Wait();
 }
 
 absl::Status TestEngine::DeleteDataset(const std::string& name, bool force) {

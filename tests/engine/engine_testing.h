@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "engine/engine.h"
 #include "tests/testing/fake_clock.h"
@@ -115,6 +116,22 @@ class TestEngine {
                                     uint32_t world_size = 1);
   absl::StatusOr<uint64_t> OpenSession(Uid run);
   absl::StatusOr<v1::ReportFeedbackResponse> Report(const v1::ReportFeedbackRequest& request);
+  // The next block of the epoch; `batch_size` 0: the run's global batch size.
+  absl::StatusOr<v1::Batch> Acquire(Uid run, uint64_t epoch, const std::string& worker,
+                                    uint32_t batch_size = 0,
+                                    absl::Duration lease_time = absl::Seconds(10));
+  absl::StatusOr<v1::AcknowledgeResponse> Acknowledge(const v1::AcknowledgeRequest& request);
+  absl::StatusOr<v1::RenewLeasesResponse> Renew(Uid run, const std::string& worker,
+                                                const std::vector<v1::Lease>& leases,
+                                                absl::Duration lease_time = absl::Seconds(10));
+  absl::StatusOr<v1::ReleaseParkedResponse> Release(Uid run, uint64_t epoch,
+                                                    std::optional<uint64_t> position = {});
+  absl::StatusOr<v1::ListLeasesResponse> ListLeases(Uid run, uint64_t epoch);
+  absl::StatusOr<v1::Checkpoint> Commit(Uid run, const std::string& checkpoint,
+                                        bool keep_scores = false);
+  absl::StatusOr<v1::RollbackResponse> Rollback(Uid run, const std::string& checkpoint,
+                                                bool revert_scores = false,
+                                                std::optional<uint64_t> generation = {});
   absl::Status DeleteDataset(const std::string& name, bool force = false);
   absl::Status DeleteSampler(const std::string& name, bool force = false);
   absl::Status DeleteRun(const std::string& name);
@@ -129,6 +146,10 @@ class TestEngine {
 };
 
 v1::Column ColumnOf(const std::string& name, v1::ColumnType type);
+
+// Acknowledges the whole of a leased batch; as failed where a reason is given.
+v1::AcknowledgeRequest Acknowledgement(Uid run, const v1::Batch& batch, const std::string& worker,
+                                       const std::string& failed = "");
 
 // A message with one entry, "loss" for the indices; `position` is acknowledged if set.
 v1::ReportFeedbackRequest Losses(Uid run, uint64_t session, uint64_t sequence, uint64_t epoch,

@@ -21,6 +21,16 @@ TEST(PositionSetTest, EqualsABitmapUnderRandomOperations) {
       uint64_t expected = 0;
       for (uint64_t i = begin; i < end; ++i) expected += bitmap[i] ? 1 : 0;
       ASSERT_EQ(set.CountIn(begin, end), expected);
+      std::vector<bool> gaps(200);
+      for (const Block& gap : set.Gaps(begin, end)) {
+        ASSERT_TRUE(begin <= gap.begin && gap.begin < gap.end && gap.end <= end);
+        ASSERT_TRUE(gap.begin == begin || bitmap[gap.begin - 1]) << "gaps are whole";
+        for (uint64_t i = gap.begin; i < gap.end; ++i) gaps[i] = true;
+      }
+      for (uint64_t i = begin; i < end; ++i) ASSERT_EQ(gaps[i], !bitmap[i]);
+      uint64_t first = begin;
+      while (first < 200 && bitmap[first]) ++first;
+      ASSERT_EQ(set.FirstGap(begin), first);
       if (random() % 4 != 0) continue;
       set.Add(begin, end);
       for (uint64_t i = begin; i < end; ++i) bitmap[i] = true;

@@ -87,6 +87,23 @@ class FakeEngine : public Engine {
   void OpenSession(const v1::OpenSessionRequest&, Done<v1::OpenSessionResponse> done) override {
     done(Missing());
   }
+  void Acknowledge(const v1::AcknowledgeRequest&, Done<v1::AcknowledgeResponse> done) override {
+    done(Missing());
+  }
+  absl::StatusOr<v1::RenewLeasesResponse> RenewLeases(const v1::RenewLeasesRequest&) override {
+    return Missing();
+  }
+  absl::StatusOr<v1::ListLeasesResponse> ListLeases(const v1::ListLeasesRequest&) override {
+    return Missing();
+  }
+  void ReleaseParked(const v1::ReleaseParkedRequest&,
+                     Done<v1::ReleaseParkedResponse> done) override {
+    done(Missing());
+  }
+  void Commit(const v1::CommitRequest&, Done<v1::Checkpoint> done) override { done(Missing()); }
+  void Rollback(const v1::RollbackRequest&, Done<v1::RollbackResponse> done) override {
+    done(Missing());
+  }
   absl::Status FoldNow() override { return Missing(); }
 
  private:
