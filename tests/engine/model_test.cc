@@ -431,8 +431,8 @@ class Simulation {
       if (recovered == nullptr || recovered->records() != run.records) return false;
       if (recovered->num_score_columns() != run.scores.size()) return false;
       for (const auto& [column, scores] : run.scores) {
-        const RunSnapshot snapshot = recovered->Snapshot(column);
-        const auto view = snapshot.scores.view();
+        const RunSnapshot snapshot = recovered->Snapshot({column});
+        const auto view = snapshot.scores.at(column).view();
         for (uint64_t i = 0; i < kSamples; ++i) {
           const bool same = view[i] == scores[i] || (std::isnan(view[i]) && std::isnan(scores[i]));
           if (!same) return false;
