@@ -23,6 +23,7 @@ BENCHMARKS = {
     "durable": ["{bin}/bench_durable"],
     "startup": ["{bin}/bench_startup"],
     "served": ["{bin}/bench_served"],
+    "leases": ["{bin}/bench_leases"],
     "python_client": [
         sys.executable,
         str(HERE / "python_client/bench_python_client.py"),

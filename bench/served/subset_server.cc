@@ -80,12 +80,18 @@ uint64_t CreateUniformRun(const std::string& address) {
     request.mutable_preset()->set_name("uniform");
     OrDie(v1::SamplerService::NewStub(channel)->CreateSampler(&context, request, &sampler));
   }
+  return CreateRun(address, "bench", 8192);
+}
+
+uint64_t CreateRun(const std::string& address, const std::string& name,
+                   uint32_t global_batch_size) {
+  const auto channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   v1::CreateRunRequest request;
   v1::Run run;
-  request.set_name("bench");
+  request.set_name(name);
   request.set_sampler("bench/uniform");
-  request.set_global_batch_size(8192);
+  request.set_global_batch_size(global_batch_size);
   OrDie(v1::TrainingService::NewStub(channel)->CreateRun(&context, request, &run));
   return run.uid();
 }

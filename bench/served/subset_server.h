@@ -19,6 +19,9 @@ std::unique_ptr<ServedThing> StartSubsetServer();
 // returns the run's uid. Ends the process with a message if that fails.
 uint64_t CreateUniformRun(const std::string& address);
 
+// Another run of that sampler.
+uint64_t CreateRun(const std::string& address, const std::string& name, uint32_t global_batch_size);
+
 }  // namespace subset::bench
 
 #endif  // SUBSET_BENCH_SERVED_SUBSET_SERVER_H_

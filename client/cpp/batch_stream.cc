@@ -19,8 +19,9 @@ constexpr uint32_t kMaxInFlight = 1024;  // what the server accepts
 // The address a batch answers must be the oldest that was asked for.
 absl::Status CheckAnswers(const v1::GetBatchRequest& request, const v1::Batch& batch) {
   const bool same = batch.epoch() == request.epoch() &&
-                    (request.has_assigned() ? batch.step() == request.assigned().step()
-                                            : batch.position() == request.positions().position());
+                    (request.has_leased()     ? batch.has_lease()
+                     : request.has_assigned() ? batch.step() == request.assigned().step()
+                                              : batch.position() == request.positions().position());
   if (same) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("the server answered epoch ", batch.epoch(), " step ",
                                           batch.step(), " position ", batch.position(),
@@ -60,6 +61,22 @@ AddressSource ConsecutivePositions(uint64_t run_uid, const v1::Epoch& epoch, uin
     // A batch size of 0 is the server's to refuse, once: it must not make this endless.
     next.mutable_positions()->set_position(position +
                                            std::max<uint64_t>(next.positions().batch_size(), 1));
+    return true;
+  };
+}
+
+AddressSource LeasedBlocks(uint64_t run_uid, uint64_t epoch, const std::string& worker,
+                           absl::Duration lease_time, uint32_t batch_size) {
+  v1::GetBatchRequest next;
+  next.set_run_uid(run_uid);
+  next.set_epoch(epoch);
+  next.mutable_leased()->set_worker(worker);
+  next.mutable_leased()->set_batch_size(batch_size);
+  next.mutable_leased()->mutable_lease_time()->set_seconds(absl::ToInt64Seconds(lease_time));
+  next.mutable_leased()->mutable_lease_time()->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(lease_time - absl::Trunc(lease_time, absl::Seconds(1)))));
+  return [next](v1::GetBatchRequest* request) {
+    *request = next;
     return true;
   };
 }
@@ -118,12 +135,31 @@ absl::StatusOr<const BatchView*> BatchStream::Next(std::optional<absl::Duration>
       state.call = std::make_unique<client_internal::BatchCall>(connection.training.get());
     }
     const auto batch = state.call->NextAnswer(state.unanswered, retry.Remaining());
+    if (batch.ok() && (*batch)->has_retry_after()) {
+      // All that is left is with other workers. What else was asked has the same answer.
+      state.unanswered.pop_front();
+      if (!state.unanswered.empty()) continue;
+      const absl::Duration wait = absl::Seconds((*batch)->retry_after().seconds()) +
+                                  absl::Nanoseconds((*batch)->retry_after().nanos());
+      if (wait >= retry.Remaining()) {
+        return absl::DeadlineExceededError("the last blocks are with other workers");
+      }
+      connection.timing->Sleep(wait);
+      state.Refill();
+      continue;
+    }
     if (batch.ok()) return state.Accept(**batch);
+    if (absl::IsOutOfRange(batch.status()) && state.unanswered.front().has_leased()) {
+      state.call.reset();
+      state.unanswered.clear();
+      state.source_ended = true;
+      return static_cast<const BatchView*>(nullptr);
+    }
     if (batch.status().code() == absl::StatusCode::kDeadlineExceeded && state.call->open()) {
       return batch.status();  // the call goes on; its answer is taken by the next Next()
     }
     state.call.reset();
-    if (!absl::IsUnavailable(batch.status())) return state.final_error = batch.status();
+    if (!MayBeTriedAgain(batch.status())) return state.final_error = batch.status();
     if (!retry.WaitToTryAgain(batch.status())) return batch.status();
   }
 }

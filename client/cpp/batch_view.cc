@@ -77,6 +77,9 @@ absl::Status BatchView::Decode(const v1::Batch& batch) {
   attempt_ = batch.attempt();
   padding_ = batch.padding();
   global_samples_ = batch.global_samples();
+  generation_ = batch.generation();
+  leased_ = batch.has_lease();
+  lease_ = batch.lease();
   return absl::OkStatus();
 }
 

@@ -104,6 +104,12 @@ SUBSET_CLIENT_UNARY(TrainingService, training, OpenEpoch, Epoch)
 SUBSET_CLIENT_UNARY(TrainingService, training, GetBatch, Batch)
 SUBSET_CLIENT_UNARY(TrainingService, training, OpenSession, OpenSessionResponse)
 SUBSET_CLIENT_UNARY(TrainingService, training, ReportFeedback, ReportFeedbackResponse)
+SUBSET_CLIENT_UNARY(TrainingService, training, Acknowledge, AcknowledgeResponse)
+SUBSET_CLIENT_UNARY(TrainingService, training, RenewLeases, RenewLeasesResponse)
+SUBSET_CLIENT_UNARY(TrainingService, training, ListLeases, ListLeasesResponse)
+SUBSET_CLIENT_UNARY(TrainingService, training, ReleaseParked, ReleaseParkedResponse)
+SUBSET_CLIENT_UNARY(TrainingService, training, Commit, Checkpoint)
+SUBSET_CLIENT_UNARY(TrainingService, training, Rollback, RollbackResponse)
 
 #undef SUBSET_CLIENT_UNARY
 

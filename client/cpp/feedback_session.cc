@@ -25,7 +25,7 @@ void SetIndices(absl::Span<const uint64_t> indices, v1::Feedback* feedback) {
 }  // namespace
 
 absl::StatusOr<v1::Feedback> LossFeedback(const BatchView& batch, uint64_t step,
-                                          absl::Span<const float> loss) {
+                                          absl::Span<const float> loss, const std::string& worker) {
   if (loss.size() != batch.size()) {
     return InvalidField("loss", absl::StrCat("has ", loss.size(), " values for a batch of ",
                                              batch.size(), " samples"));
@@ -37,6 +37,12 @@ absl::StatusOr<v1::Feedback> LossFeedback(const BatchView& batch, uint64_t step,
   feedback.set_step(step);
   if (count == 0) return feedback;  // nothing but padding: nothing to acknowledge
   feedback.set_position(batch.position());
+  feedback.set_worker(worker);
+  if (batch.lease() != nullptr) {
+    *feedback.mutable_lease() = *batch.lease();
+  } else {
+    feedback.set_generation(batch.generation());
+  }
   SetIndices(batch.indices().first(count), &feedback);
   auto* column = feedback.add_values();
   column->set_name("loss");

@@ -33,7 +33,7 @@ Retry::Retry(const RetryOptions& options, absl::Duration timeout, RetryTiming* t
 absl::Duration Retry::Remaining() const { return deadline_ - timing_->Monotonic(); }
 
 bool Retry::WaitToTryAgain(const absl::Status& status) {
-  if (!absl::IsUnavailable(status)) return false;
+  if (!MayBeTriedAgain(status)) return false;
   if (++failures_ >= options_.max_attempts) return false;
   // Infinity times a duration saturates, so a large exponent is harmless.
   const absl::Duration ceiling =

@@ -1,4 +1,5 @@
-// When a failed call is tried again: UNAVAILABLE only, exponential backoff with full jitter, a
+// When a failed call is tried again: UNAVAILABLE, and CANCELLED, which is never of this client's
+// doing (a server or proxy that goes away may say so); exponential backoff with full jitter, a
 // bounded number of attempts, never past the deadline.
 
 #ifndef SUBSET_CLIENT_CPP_RETRY_H_
@@ -22,6 +23,11 @@ class RetryTiming {
   static RetryTiming* Real();
 };
 
+// Whether another attempt may help. The client cancels only calls whose answer nobody waits for.
+inline bool MayBeTriedAgain(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsCancelled(status);
+}
+
 // One call and its repetitions. Not thread-safe.
 class Retry {
  public:
@@ -32,8 +38,8 @@ class Retry {
   absl::Duration Remaining() const;
 
   // Called with the error of an attempt. Waits and returns true when another attempt is due;
-  // returns false at once when `status` is not kUnavailable, the attempts are used up, or the wait
-  // would end at or after the deadline.
+  // returns false at once when `status` may not be tried again, the attempts are used up, or the
+  // wait would end at or after the deadline.
   bool WaitToTryAgain(const absl::Status& status);
 
   // Something went well: the next error is the first again.

@@ -160,6 +160,75 @@ TEST_F(RealServerTest, AStreamSurvivesAKilledServer) {
   EXPECT_THAT(seen, SizeIs(kSamples)) << "the plan of the epoch is the same after the restart";
 }
 
+TEST_F(RealServerTest, ALeasedEpochSurvivesADeadWorkerAndAKilledServer) {
+  const v1::Run run = MakeRun("uniform");
+  ASSERT_OK_AND_ASSIGN(auto feedback, client_->OpenFeedback(run.uid()));
+  const auto blocks = [&](const std::string& worker) {
+    return client_->StreamBatches(LeasedBlocks(run.uid(), 0, worker, absl::Milliseconds(500)));
+  };
+  {
+    auto dying = blocks("dying");
+    for (int i = 0; i < 3; ++i) ASSERT_OK(dying->Next());
+  }
+  auto stream = blocks("steady");
+  std::multiset<uint64_t> acknowledged;
+  for (uint64_t batches = 0;; ++batches) {
+    if (batches == 40) {
+      const std::string address = server_->address();
+      server_->End(SIGKILL);
+      server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+    }
+    ASSERT_OK_AND_ASSIGN(const BatchView* batch, stream->Next(absl::Minutes(1)));
+    if (batch == nullptr) break;
+    ASSERT_NE(batch->lease(), nullptr);
+    ASSERT_OK_AND_ASSIGN(
+        const v1::Feedback report,
+        LossFeedback(*batch, batches, std::vector<float>(batch->size(), 1.0f), "steady"));
+    const auto answer = feedback->Report({report});
+    if (!answer.ok()) {
+      EXPECT_THAT(answer, ReasonIs("LEASE_EXPIRED"));  // this machine was slow
+    } else if (answer->applied_items() > 0) {
+      acknowledged.insert(batch->indices().begin(), batch->indices().end());
+    }
+  }
+  EXPECT_THAT(acknowledged, SizeIs(kSamples));
+  EXPECT_THAT(std::set<uint64_t>(acknowledged.begin(), acknowledged.end()), SizeIs(kSamples));
+  EXPECT_THAT(stream->Next(), IsOkAndHolds(nullptr)) << "the epoch stays over";
+}
+
+TEST_F(RealServerTest, ARollbackReturnsWhatACheckpointDoesNotHave) {
+  const v1::Run run = MakeRun("uniform");
+  const v1::Epoch epoch = Open(run.uid(), 0);
+  v1::AcknowledgeRequest request;
+  request.set_run_uid(run.uid());
+  request.add_acknowledgements()->set_num_positions(100);
+  EXPECT_EQ(client_->Acknowledge(request)->acknowledged_positions(), 100u);
+  v1::CommitRequest commit;
+  commit.set_run_uid(run.uid());
+  commit.set_checkpoint_id("step-1");
+  EXPECT_EQ(client_->Commit(commit)->acknowledged_positions(), 100u);
+  request.mutable_acknowledgements(0)->set_position(100);
+  ASSERT_OK(client_->Acknowledge(request));
+  v1::RollbackRequest rollback;
+  rollback.set_run_uid(run.uid());
+  rollback.set_checkpoint_id("step-1");
+  rollback.set_generation(0);
+  EXPECT_EQ(client_->Rollback(rollback)->returned_positions(), 100u);
+  EXPECT_TRUE(client_->Rollback(rollback)->duplicate());
+  request.mutable_acknowledgements(0)->set_generation(0);
+  EXPECT_THAT(client_->Acknowledge(request), ReasonIs("GENERATION_PASSED"));
+  v1::ReleaseParkedRequest release;
+  release.set_run_uid(run.uid());
+  EXPECT_EQ(client_->ReleaseParked(release)->released_positions(), 0u);
+  v1::ListLeasesRequest list;
+  list.set_run_uid(run.uid());
+  EXPECT_EQ(client_->ListLeases(list)->num_leased(), 0u);
+  v1::RenewLeasesRequest renew;
+  renew.set_run_uid(run.uid());
+  renew.set_worker("w");
+  EXPECT_EQ(client_->RenewLeases(renew)->expires_in().seconds(), 60);
+}
+
 TEST_F(RealServerTest, ErrorsNameFieldAndReason) {
   const v1::Run run = MakeRun("uniform");
   v1::GetBatchRequest request;

@@ -44,12 +44,14 @@ TEST(RetryTest, JitterIsFull) {
   }
 }
 
-TEST(RetryTest, OnlyUnavailableIsTriedAgain) {
+TEST(RetryTest, UnavailableAndCancelledAreTriedAgain) {
   FakeTiming timing;
   for (int code = 0; code <= 16; ++code) {
     Retry retry(Options(), absl::Hours(1), &timing);
     const absl::Status status(static_cast<absl::StatusCode>(code), "x");
-    EXPECT_EQ(retry.WaitToTryAgain(status), absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(retry.WaitToTryAgain(status),
+              absl::IsUnavailable(status) || absl::IsCancelled(status))
+        << status;
   }
   EXPECT_EQ(timing.sleeps().size(), 1u);
 }

@@ -111,6 +111,33 @@ def train(ctl: Ctl, folder: pathlib.Path) -> None:
     ctl.text("draw", "nobody", code=3)
 
 
+def checkpoints(ctl: Ctl) -> None:
+    """Commit, rollback, replay and what they show."""
+    ctl.text("run", "commit", "job", "step-20", "--keep-scores")
+    assert ctl.json("run", "describe", "job")["checkpoints"][0]["checkpoint_id"] == "step-20"
+    assert "step-20" in ctl.text("run", "describe", "job")[0]
+    ctl.text("run", "rollback", "job", "step-20", stdin="n\n", code=1)
+    assert ctl.json("run", "rollback", "job", "step-20", "--yes")["generation"] == "1"
+    ctl.text("run", "rollback", "job", "nowhere", "--yes", code=1)
+    served = ctl.json("draw", "job", "--epoch", "1", "-n", "20")
+    assert ctl.json("replay", "job", "--epoch", "1", "-n", "20") == served
+    ctl.text("replay", "job", "--epoch", "2", code=1)  # never opened
+    assert [e["epoch"] for e in ctl.json("run", "describe", "job")["epochs"]] == ["0", "1"]
+    rows = ctl.text("epoch", "status", "job")[0].splitlines()
+    assert rows[1].split() == ["0", "1,000", "1,000", "0", "0", "0"], rows
+    assert ctl.json("lease", "list", "job", "--epoch", "1")["num_leased"] == "0"
+    assert ctl.json("lease", "release", "job", "--epoch", "1")["released_positions"] == "0"
+    ctl.text("lease", "release", "job", "--epoch", "1", "--position", "3", code=3)
+    ctl.text("lease", "list", "job", "--epoch", "9", code=1)
+    copy = ctl.json("run", "create", "copy", "--sampler", "digits/hard", "--global-batch-size",
+                    "50", "--copy-scores-from", "job", "--time-to-live", "72h")
+    assert copy["scored_samples"] == ctl.json("run", "describe", "job")["scored_samples"]
+    assert copy["time_to_live"] == "259200s", copy
+    ctl.text("run", "create", "other", "--sampler", "digits/hard", "--global-batch-size", "50",
+             "--copy-scores-from", "nobody", code=3)
+    ctl.text("run", "delete", "copy", "--yes")
+
+
 def delete(ctl: Ctl) -> None:
     ctl.text("dataset", "delete", "digits", "--yes", code=1)  # a run uses it
     ctl.text("run", "delete", "job", stdin="n\n", code=1)
@@ -134,6 +161,7 @@ def main() -> None:
             assert "SERVING" in ctl.text("endpoint", "health", "--service", "readiness")[0]
             import_files(ctl, folder)
             train(ctl, folder)
+            checkpoints(ctl)
             delete(ctl)
             server.stop()
         except BaseException:

@@ -42,7 +42,7 @@ def test_alerts_fire_and_are_silent_as_the_cases_say(tmp_path: pathlib.Path) -> 
 def test_every_alert_has_a_severity_and_says_what_it_means() -> None:
     assert {a["alert"] for a in ALERTS} == {
         "SubsetDown", "SubsetReadOnly", "SubsetHighErrorRate", "SubsetDrawSlow", "SubsetFeedbackSlow",
-        "SubsetNonFiniteLosses"}
+        "SubsetNonFiniteLosses", "SubsetParkedBlocks"}
     for alert in ALERTS:
         assert alert["labels"]["severity"] in ("warning", "critical")
         assert set(alert["annotations"]) == {"summary", "description"}

@@ -20,12 +20,14 @@ struct Arguments {
   uint64_t step = 0;
   uint32_t rank = 0;
   uint32_t world_size = 1;
+  bool replay = false;
 };
 
 v1::GetBatchRequest RequestOf(const Arguments& arguments, uint64_t run_uid) {
   v1::GetBatchRequest request;
   request.set_run_uid(run_uid);
   request.set_epoch(arguments.epoch);
+  request.set_replay(arguments.replay);
   if (arguments.assigned) {
     request.mutable_assigned()->set_step(arguments.step);
     request.mutable_assigned()->set_rank(arguments.rank);
@@ -65,6 +67,18 @@ void PrintAsJson(const std::string& run, const v1::Batch& batch, const BatchView
                                 .Line())
       .Add("padding", JsonNumber(batch.padding()))
       .Add("global_samples", JsonNumber(batch.global_samples()));
+  if (batch.acknowledged_size() > 0) {
+    std::vector<std::string> blocks;
+    for (const v1::AcknowledgedBlock& block : batch.acknowledged()) {
+      blocks.push_back(JsonObject()
+                           .Add("position", JsonNumber(block.position()))
+                           .Add("num_positions", JsonNumber(block.num_positions()))
+                           .Add("attempt", JsonNumber(block.attempt()))
+                           .Add("worker", JsonString(block.worker()))
+                           .Line());
+    }
+    json.Add("acknowledged", JsonArray(blocks));
+  }
   console.out << json.Text();
 }
 
@@ -86,6 +100,12 @@ void PrintAsTable(const v1::Batch& batch, const BatchView& view, Console& consol
               << EnumWord(v1::UnbiasedOver_Name(batch.unbiased_over()), "UNBIASED_OVER_")
               << "; sampler v" << batch.sampler_version() << "; scores "
               << VersionText(batch.score_version()) << "\n";
+  for (const v1::AcknowledgedBlock& block : batch.acknowledged()) {
+    console.err << "positions " << Thousands(block.position()) << " to "
+                << Thousands(block.position() + block.num_positions() - 1)
+                << ": acknowledged by worker " << block.worker() << ", attempt " << block.attempt()
+                << "\n";
+  }
 }
 
 absl::Status Draw(const Arguments& arguments, Context& context) {
@@ -110,32 +130,41 @@ absl::Status Draw(const Arguments& arguments, Context& context) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-void AddDrawVerb(CLI::App& app, Context& context) {
+void AddVerb(CLI::App& app, Context& context, const char* name, const char* help, bool replay) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* draw = app.add_subcommand(
-      "draw", "Shows one batch: indices, probabilities, weights. Opens the epoch if need be.");
-  draw->add_option("run", arguments->run, "the run")->required();
-  AddNumber(*draw, "-e,--epoch", arguments->epoch, "the epoch")->capture_default_str();
+  arguments->replay = replay;
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_option("run", arguments->run, "the run")->required();
+  AddNumber(*verb, "-e,--epoch", arguments->epoch, "the epoch")->capture_default_str();
   auto* position =
-      AddNumber(*draw, "--position", arguments->position, "of the first sample in the epoch")
+      AddNumber(*verb, "--position", arguments->position, "of the first sample in the epoch")
           ->capture_default_str();
   auto* count =
-      AddNumber(*draw, "-n,--count", arguments->count, "how many samples")->capture_default_str();
-  auto* step = AddNumber(*draw, "--step", arguments->step,
+      AddNumber(*verb, "-n,--count", arguments->count, "how many samples")->capture_default_str();
+  auto* step = AddNumber(*verb, "--step", arguments->step,
                          "the share of --rank in this global batch instead");
-  AddNumber(*draw, "--rank", arguments->rank, "data-parallel rank")
+  AddNumber(*verb, "--rank", arguments->rank, "data-parallel rank")
       ->needs(step)
       ->capture_default_str();
-  AddNumber(*draw, "--world-size", arguments->world_size, "number of ranks")
+  AddNumber(*verb, "--world-size", arguments->world_size, "number of ranks")
       ->needs(step)
       ->capture_default_str();
   step->excludes(position)->excludes(count);
-  draw->callback([arguments, step, &context] {
+  verb->callback([arguments, step, &context] {
     arguments->assigned = step->count() > 0;
     context.action = [arguments, &context] { return Draw(*arguments, context); };
   });
+}
+
+}  // namespace
+
+void AddDrawVerbs(CLI::App& app, Context& context) {
+  AddVerb(app, context, "draw",
+          "Shows one batch: indices, probabilities, weights. Opens the epoch if need be.",
+          /*replay=*/false);
+  AddVerb(app, context, "replay",
+          "Shows a batch as it was served, and who acknowledged it. Opens nothing.",
+          /*replay=*/true);
 }
 
 }  // namespace subset::ctl

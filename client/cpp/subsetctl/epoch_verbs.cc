@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,32 @@ absl::Status Open(const Arguments& arguments, Context& context) {
   return absl::OkStatus();
 }
 
+absl::Status Status(const Arguments& arguments, Context& context) {
+  SUBSET_ASSIGN_OR_RETURN(v1::Run run, context.FindRun(arguments.run));
+  if (context.json()) {
+    context.PrintJson(run);
+    return absl::OkStatus();
+  }
+  Table table({{"EPOCH", Align::kRight},
+               {"POSITIONS", Align::kRight},
+               {"REPORTED", Align::kRight},
+               {"LEASED", Align::kRight},
+               {"PARKED", Align::kRight},
+               {"LEFT", Align::kRight}});
+  for (const v1::Epoch& epoch : run.epochs()) {
+    const uint64_t known =
+        epoch.acknowledged_positions() + epoch.leased_positions() + epoch.parked_positions();
+    const uint64_t needed =
+        run.drop_last() ? epoch.num_steps() * run.global_batch_size() : epoch.num_positions();
+    table.AddRow({Thousands(epoch.epoch()), Thousands(needed),
+                  Thousands(epoch.acknowledged_positions()), Thousands(epoch.leased_positions()),
+                  Thousands(epoch.parked_positions()),
+                  Thousands(needed - std::min(known, needed))});
+  }
+  table.Print(context.console());
+  return absl::OkStatus();
+}
+
 std::string OpenedText(const v1::Epoch& epoch) {
   return absl::StrCat(EnumWord(v1::Epoch::Opened_Name(epoch.opened()), ""),
                       epoch.fell_back_to_uniform() ? ", uniform: no score to go by" : "");
@@ -82,6 +109,12 @@ void AddEpochVerbs(CLI::App& app, Context& context) {
   open->add_flag("--now", arguments->now, "do not wait for feedback");
   open->callback([arguments, &context] {
     context.action = [arguments, &context] { return Open(*arguments, context); };
+  });
+  CLI::App* status = group->add_subcommand(
+      "status", "Shows how far each epoch is: reported, leased, parked, left");
+  status->add_option("run", arguments->run, "the run")->required();
+  status->callback([arguments, &context] {
+    context.action = [arguments, &context] { return Status(*arguments, context); };
   });
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "client/cpp/subsetctl/checkpoint_verbs.h"
 #include "client/cpp/subsetctl/epoch_table.h"
 #include "client/cpp/subsetctl/format.h"
 #include "client/cpp/subsetctl/paging.h"
@@ -20,8 +21,24 @@ struct Arguments {
   uint32_t global_batch_size = 0;
   bool drop_last = false;
   std::string feedback_timeout;
+  std::string copy_scores_from;
+  std::string time_to_live;
   bool yes = false;
 };
+
+absl::Status SetDuration(const std::string& flag, const std::string& text, absl::Duration longest,
+                         google::protobuf::Duration* proto) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+      duration > longest) {
+    return InvalidField(flag, absl::StrCat("\"", text, "\" is not a duration in [0s, ",
+                                           absl::FormatDuration(longest), "], such as 90s"));
+  }
+  proto->set_seconds(absl::ToInt64Seconds(duration));
+  proto->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(duration - absl::Trunc(duration, absl::Seconds(1)))));
+  return absl::OkStatus();
+}
 
 absl::Status Print(const v1::Run& run, Context& context) {
   if (context.json()) {
@@ -47,6 +64,10 @@ absl::Status Print(const v1::Run& run, Context& context) {
     context.console().out << "\n";
     PrintEpochs(run.epochs(), context.console());
   }
+  if (run.checkpoints_size() > 0) {
+    context.console().out << "\n";
+    PrintCheckpoints(run.checkpoints(), context.console());
+  }
   return absl::OkStatus();
 }
 
@@ -59,17 +80,14 @@ absl::Status Create(const Arguments& arguments, Context& context) {
   request.set_global_batch_size(arguments.global_batch_size);
   request.set_drop_last(arguments.drop_last);
   if (!arguments.feedback_timeout.empty()) {
-    absl::Duration timeout;
-    if (!absl::ParseDuration(arguments.feedback_timeout, &timeout) ||
-        timeout < absl::ZeroDuration() || timeout > absl::Hours(24)) {
-      return InvalidField("--feedback-timeout",
-                          absl::StrCat("\"", arguments.feedback_timeout,
-                                       "\" is not a duration in [0s, 24h], such as 90s"));
-    }
-    request.mutable_feedback_timeout()->set_seconds(absl::ToInt64Seconds(timeout));
-    request.mutable_feedback_timeout()->set_nanos(static_cast<int32_t>(
-        absl::ToInt64Nanoseconds(timeout - absl::Trunc(timeout, absl::Seconds(1)))));
+    SUBSET_RETURN_IF_ERROR(SetDuration("--feedback-timeout", arguments.feedback_timeout,
+                                       absl::Hours(24), request.mutable_feedback_timeout()));
   }
+  if (!arguments.time_to_live.empty()) {
+    SUBSET_RETURN_IF_ERROR(SetDuration("--time-to-live", arguments.time_to_live,
+                                       absl::Hours(24 * 3650), request.mutable_time_to_live()));
+  }
+  request.set_copy_scores_from(arguments.copy_scores_from);
   const auto run = client->CreateRun(request);
   if (absl::IsNotFound(run.status())) return Suggest(run.status(), "subsetctl sampler list");
   if (absl::IsAlreadyExists(run.status())) {
@@ -152,6 +170,11 @@ void AddRunVerbs(CLI::App& app, Context& context) {
   create->add_flag("--drop-last", arguments->drop_last, "drop the short batch of an epoch");
   create->add_option("--feedback-timeout", arguments->feedback_timeout,
                      "how long an epoch waits for the feedback of the one before, such as 90s");
+  create->add_option("--copy-scores-from", arguments->copy_scores_from,
+                     "a run of the same dataset whose scores this one starts with");
+  create->add_option("--time-to-live", arguments->time_to_live,
+                     "delete the run when nobody used it for so long, such as 72h");
+  AddCheckpointVerbs(*group, context);
   verb("list", "Lists runs", List)
       ->add_option("dataset", arguments->dataset, "of this dataset only");
   verb("describe", "Shows a run with its epochs", Describe)

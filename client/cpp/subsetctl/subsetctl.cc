@@ -73,7 +73,8 @@ int RunSubsetctl(const std::vector<std::string>& arguments, Console& console) {
   AddSamplerVerbs(app, context);
   AddRunVerbs(app, context);
   AddEpochVerbs(app, context);
-  AddDrawVerb(app, context);
+  AddLeaseVerbs(app, context);
+  AddDrawVerbs(app, context);
   AddReportVerb(app, context);
   AddEndpointVerbs(app, context);
   AddVersionVerb(app, context);

@@ -30,7 +30,9 @@ void AddDatasetVerbs(CLI::App& app, Context& context);
 void AddSamplerVerbs(CLI::App& app, Context& context);
 void AddRunVerbs(CLI::App& app, Context& context);
 void AddEpochVerbs(CLI::App& app, Context& context);
-void AddDrawVerb(CLI::App& app, Context& context);
+void AddLeaseVerbs(CLI::App& app, Context& context);
+// draw and replay.
+void AddDrawVerbs(CLI::App& app, Context& context);
 void AddReportVerb(CLI::App& app, Context& context);
 void AddEndpointVerbs(CLI::App& app, Context& context);
 void AddVersionVerb(CLI::App& app, Context& context);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -29,6 +30,12 @@ AddressSource AssignedSteps(uint64_t run_uid, const v1::Epoch& epoch, uint32_t r
 // Consecutive positions of an open epoch, `batch_size` at a time.
 AddressSource ConsecutivePositions(uint64_t run_uid, const v1::Epoch& epoch, uint32_t batch_size,
                                    uint64_t first_position = 0);
+
+// The blocks of an epoch that nobody has, as long as there are any: leased delivery. Next() waits
+// where all that is left is with other workers, and returns null when the epoch is complete.
+// `batch_size` 0: the run's global batch size. Every request in flight holds a lease.
+AddressSource LeasedBlocks(uint64_t run_uid, uint64_t epoch, const std::string& worker,
+                           absl::Duration lease_time = absl::Seconds(60), uint32_t batch_size = 0);
 
 struct BatchStreamOptions {
   uint32_t in_flight = 8;  // requests sent ahead, [1, 1024]; values outside are brought inside

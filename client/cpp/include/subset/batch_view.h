@@ -27,6 +27,9 @@ class BatchView {
   // Padding samples stand at the end, have weight 0 and are not reported.
   size_t padding() const { return padding_; }
   uint32_t global_samples() const { return global_samples_; }
+  uint64_t generation() const { return generation_; }
+  // Of a leased batch; null otherwise.
+  const v1::Lease* lease() const { return leased_ ? &lease_ : nullptr; }
 
   size_t size() const { return indices_.size(); }
   absl::Span<const uint64_t> indices() const { return indices_; }
@@ -56,6 +59,9 @@ class BatchView {
   uint32_t attempt_ = 0;
   uint32_t padding_ = 0;
   uint32_t global_samples_ = 0;
+  uint64_t generation_ = 0;
+  bool leased_ = false;
+  v1::Lease lease_;
   std::vector<uint64_t> indices_;
   std::vector<uint32_t> narrow_indices_;  // scratch
   bool constant_probability_ = false;

@@ -59,8 +59,8 @@ namespace client_internal {
 struct Connection;
 }
 
-// Only kUnavailable is tried again: after a random wait between 0 and
-// min(max_backoff, initial_backoff * multiplier^k) before the (k+1)-th repetition.
+// kUnavailable is tried again, and kCancelled, which this client never causes: after a random wait
+// between 0 and min(max_backoff, initial_backoff * multiplier^k) before the (k+1)-th repetition.
 struct RetryOptions {
   int max_attempts = 5;  // the first included; 1: never again
   absl::Duration initial_backoff = absl::Milliseconds(100);
@@ -128,6 +128,20 @@ class Client {
                                               Timeout timeout = {});
   Answer<v1::ReportFeedbackResponse> ReportFeedback(const v1::ReportFeedbackRequest& request,
                                                     Timeout timeout = {});
+
+  // Leased delivery: GetBatch or StreamBatches(LeasedBlocks(...)), then one of these or feedback.
+  Answer<v1::AcknowledgeResponse> Acknowledge(const v1::AcknowledgeRequest& request,
+                                              Timeout timeout = {});
+  Answer<v1::RenewLeasesResponse> RenewLeases(const v1::RenewLeasesRequest& request,
+                                              Timeout timeout = {});
+  Answer<v1::ListLeasesResponse> ListLeases(const v1::ListLeasesRequest& request,
+                                            Timeout timeout = {});
+  Answer<v1::ReleaseParkedResponse> ReleaseParked(const v1::ReleaseParkedRequest& request,
+                                                  Timeout timeout = {});
+
+  // Checkpoints of the trainer. Name the generation, so that a repetition changes nothing.
+  Answer<v1::Checkpoint> Commit(const v1::CommitRequest& request, Timeout timeout = {});
+  Answer<v1::RollbackResponse> Rollback(const v1::RollbackRequest& request, Timeout timeout = {});
 
   // Returns a stream of the batches at the addresses of `source`. Connects at its first Next().
   std::unique_ptr<BatchStream> StreamBatches(AddressSource source,

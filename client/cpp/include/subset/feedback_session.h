@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,9 +24,11 @@ struct Connection;
 
 // Returns the feedback that reports `loss` for the samples of `batch`, computed by optimizer step
 // `step`, and acknowledges its positions. `loss` has one value per sample of the batch; those of
-// padding samples are left out. kInvalidArgument when the sizes differ.
+// padding samples are left out. A leased batch needs the name of the worker that holds the lease.
+// kInvalidArgument when the sizes differ.
 absl::StatusOr<v1::Feedback> LossFeedback(const BatchView& batch, uint64_t step,
-                                          absl::Span<const float> loss);
+                                          absl::Span<const float> loss,
+                                          const std::string& worker = "");
 
 // Thread-safe. Get one from Client::OpenFeedback.
 class FeedbackSession {
