@@ -41,6 +41,7 @@ void LocalEngine::GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply,
                            Cancelled cancelled, BatchDone done) {
   const std::shared_ptr<Run> run = catalog_->FindRun(request.run_uid());
   if (run == nullptr) return done(RequireRun(request.run_uid()).status());
+  Use(*run);
   absl::Status valid = ValidateAddress(request);
   if (valid.ok()) valid = CheckEpoch(request.epoch());
   if (!valid.ok()) return done(valid);

@@ -102,7 +102,7 @@ Outcome Catalog::Apply(uint64_t sequence, const Record& record, Attachments atta
     case Record::kSamplerDeleted:
       return DeleteSampler(record.sampler_deleted());
     case Record::kRunCreated:
-      return CreateRun(record);
+      return CreateRun(sequence, record);
     case Record::kRunDeleted:
       return DeleteRun(record.run_deleted());
     case Record::kEpochOpened:
@@ -118,9 +118,9 @@ Outcome Catalog::Apply(uint64_t sequence, const Record& record, Attachments atta
     case Record::kParkedReleased:
       return ReleaseParked(record.parked_released());
     case Record::kRunCommitted:
-      return CommitRun(record);
+      return CommitRun(sequence, record);
     case Record::kRunRolledBack:
-      return RollBackRun(record.run_rolled_back());
+      return RollBackRun(sequence, record.run_rolled_back());
     case Record::BODY_NOT_SET:
       break;
   }

@@ -52,6 +52,8 @@ struct Outcome {
   v1::RollbackResponse rollback;
   std::vector<Uid> deleted_runs;
   std::vector<std::string> garbage;  // prefixes of images nobody owns any more
+  // As garbage, but replaying the log since the last catalog may need them.
+  std::vector<std::string> garbage_after_catalog;
 };
 
 // Thread-safe; one thread at a time calls Apply and the other changing methods.
@@ -103,7 +105,7 @@ class Catalog {
   Outcome DeleteDataset(const log::v1::DatasetDeleted& deleted);
   Outcome CommitSampler(const Record& record);
   Outcome DeleteSampler(const log::v1::SamplerDeleted& deleted);
-  Outcome CreateRun(const Record& record);
+  Outcome CreateRun(uint64_t sequence, const Record& record);
   Outcome DeleteRun(const log::v1::RunDeleted& deleted);
   Outcome OpenEpoch(const Record& record, Attachments attachments);
   Outcome OpenSession(uint64_t sequence, const log::v1::SessionOpened& opened);
@@ -111,8 +113,11 @@ class Catalog {
   Outcome DrawBatch(uint64_t sequence, const log::v1::BatchDrawn& drawn);
   Outcome AcknowledgePositions(const log::v1::PositionsAcknowledged& acknowledged);
   Outcome ReleaseParked(const log::v1::ParkedReleased& released);
-  Outcome CommitRun(const Record& record);
-  Outcome RollBackRun(const log::v1::RunRolledBack& rolled_back);
+  Outcome CommitRun(uint64_t sequence, const Record& record);
+  Outcome RollBackRun(uint64_t sequence, const log::v1::RunRolledBack& rolled_back);
+
+  // Returns the score table of that uid, with what its images hold.
+  std::unique_ptr<ScoreTable> FindScores(Uid table, uint64_t num_samples) const;
 
   void RemoveRun(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RemoveSampler(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "engine/catalog.h"
+#include "engine/image_names.h"
 
 namespace subset {
 namespace {
@@ -43,7 +44,13 @@ Outcome Catalog::ReleaseParked(const log::v1::ParkedReleased& released) {
   return outcome;
 }
 
-Outcome Catalog::CommitRun(const Record& record) {
+std::unique_ptr<ScoreTable> Catalog::FindScores(Uid table, uint64_t num_samples) const {
+  std::unique_ptr<ScoreTable> scores;
+  if (find_scores_) scores = find_scores_(table, num_samples);
+  return scores != nullptr ? std::move(scores) : std::make_unique<ScoreTable>(num_samples);
+}
+
+Outcome Catalog::CommitRun(uint64_t sequence, const Record& record) {
   const log::v1::RunCommitted& committed = record.run_committed();
   Outcome outcome = Of(FindRun(committed.run_uid()), committed.run_uid());
   if (outcome.run == nullptr) return outcome;
@@ -53,14 +60,25 @@ Outcome Catalog::CommitRun(const Record& record) {
   checkpoint.mutable_commit_time()->set_nanos(static_cast<int32_t>(record.time_micros() % 1000000) *
                                               1000);
   checkpoint.mutable_score_version()->set_incarnation(incarnation());
-  outcome.checkpoint = outcome.run->FoldCommit(std::move(checkpoint));
+  KeptScores scores;
+  if (committed.keep_scores()) {
+    WriterLock lock(&mu_);
+    scores.uid = next_uid_++;
+    scores.table = FindScores(scores.uid, outcome.run->num_samples());
+  }
+  std::vector<Uid> dropped;
+  outcome.checkpoint =
+      outcome.run->FoldCommit(sequence, std::move(checkpoint), std::move(scores), &dropped);
+  for (const Uid table : dropped) outcome.garbage_after_catalog.push_back(RunPrefix(table));
   return outcome;
 }
 
-Outcome Catalog::RollBackRun(const log::v1::RunRolledBack& rolled_back) {
+Outcome Catalog::RollBackRun(uint64_t sequence, const log::v1::RunRolledBack& rolled_back) {
   Outcome outcome = Of(FindRun(rolled_back.run_uid()), rolled_back.run_uid());
   if (outcome.run == nullptr) return outcome;
-  Take(outcome.run->FoldRollback(rolled_back), &outcome.rollback, &outcome);
+  std::vector<Uid> dropped;
+  Take(outcome.run->FoldRollback(sequence, rolled_back, &dropped), &outcome.rollback, &outcome);
+  for (const Uid table : dropped) outcome.garbage_after_catalog.push_back(RunPrefix(table));
   return outcome;
 }
 

@@ -119,10 +119,9 @@ absl::Status Catalog::RestoreRun(const log::v1::RunState& state, const Shared& s
   if (datasets_.count(settings.dataset_uid()) == 0) {
     return Dangling("dataset", settings.dataset_uid());
   }
-  std::unique_ptr<ScoreTable> scores;
-  if (find_scores_) scores = find_scores_(settings.uid(), settings.num_samples());
-  const auto run = std::make_shared<Run>(settings, std::move(scores));
-  run->Restore(state);
+  const auto run =
+      std::make_shared<Run>(settings, FindScores(settings.uid(), settings.num_samples()));
+  run->Restore(state, [&](Uid table) { return FindScores(table, settings.num_samples()); });
   for (const log::v1::EpochState& saved : state.epochs()) {
     auto epoch = std::make_shared<Epoch>();
     epoch->opened = saved.opened();

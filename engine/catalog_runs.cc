@@ -24,7 +24,7 @@ std::string Settings(Uid sampler, uint64_t seed, uint32_t global_batch_size, boo
 
 }  // namespace
 
-Outcome Catalog::CreateRun(const Record& record) {
+Outcome Catalog::CreateRun(uint64_t sequence, const Record& record) {
   const log::v1::RunCreated& created = record.run_created();
   Outcome outcome;
   WriterLock lock(&mu_);
@@ -52,6 +52,23 @@ Outcome Catalog::CreateRun(const Record& record) {
     return outcome;
   }
   const v1::Sampler& of = sampler->second->proto;
+  std::shared_ptr<Run> source;
+  if (created.copy_scores_from_uid() != 0) {
+    const auto found = runs_.find(created.copy_scores_from_uid());
+    if (found == runs_.end()) {
+      outcome.status = WithField(NoRun(created.copy_scores_from_uid()), "copy_scores_from");
+      return outcome;
+    }
+    source = found->second;
+    if (source->settings().dataset_uid() != of.dataset_uid()) {
+      outcome.status =
+          InvalidField("copy_scores_from",
+                       absl::StrCat("\"", source->settings().name(), "\" is a run of sampler \"",
+                                    source->settings().sampler(), "\", of another dataset than \"",
+                                    of.name(), "\""));
+      return outcome;
+    }
+  }
   v1::Run settings;
   settings.set_name(created.name());
   settings.set_uid(next_uid_++);
@@ -69,9 +86,13 @@ Outcome Catalog::CreateRun(const Record& record) {
   settings.mutable_create_time()->set_seconds(record.time_micros() / 1000000);
   settings.mutable_create_time()->set_nanos(static_cast<int32_t>(record.time_micros() % 1000000) *
                                             1000);
-  std::unique_ptr<ScoreTable> scores;
-  if (find_scores_) scores = find_scores_(settings.uid(), settings.num_samples());
-  outcome.run = std::make_shared<Run>(settings, std::move(scores));
+  if (created.time_to_live_micros() > 0) {
+    const int64_t live = created.time_to_live_micros();
+    settings.mutable_time_to_live()->set_seconds(live / 1000000);
+    settings.mutable_time_to_live()->set_nanos(static_cast<int32_t>(live % 1000000) * 1000);
+  }
+  outcome.run = std::make_shared<Run>(settings, FindScores(settings.uid(), settings.num_samples()));
+  if (source != nullptr) outcome.run->FoldCopy(sequence, *source);
   runs_[settings.uid()] = outcome.run;
   run_names_[settings.name()] = settings.uid();
   return outcome;
@@ -93,7 +114,10 @@ void Catalog::RemoveRun(Uid uid, Outcome* outcome) {
   run_names_.erase(run->settings().name());
   runs_.erase(uid);
   outcome->deleted_runs.push_back(uid);
-  outcome->garbage.push_back(RunPrefix(uid));
+  (run->copied() ? outcome->garbage_after_catalog : outcome->garbage).push_back(RunPrefix(uid));
+  for (const Uid table : run->KeptTables()) {
+    outcome->garbage_after_catalog.push_back(RunPrefix(table));
+  }
   outcome->garbage.push_back(LivePrefix(uid));
   CollectEpochs(run->Epochs(), run->settings().dataset_uid(), &outcome->garbage);
 }
@@ -167,8 +191,10 @@ Outcome Catalog::OpenEpoch(const Record& record, Attachments attachments) {
   epoch->live_traits = attachments.live_traits;
   outcome.epoch = epoch;
   outcome.garbage.clear();
-  CollectEpochs(outcome.run->FoldEpoch(std::move(epoch), std::move(attachments.draw)), dataset_uid,
-                &outcome.garbage);
+  std::vector<Uid> dropped;
+  CollectEpochs(outcome.run->FoldEpoch(std::move(epoch), std::move(attachments.draw), &dropped),
+                dataset_uid, &outcome.garbage);
+  for (const Uid table : dropped) outcome.garbage_after_catalog.push_back(RunPrefix(table));
   return outcome;
 }
 

@@ -159,6 +159,10 @@ class Engine {
   // Ends waiting requests with kUnavailable and refuses new waits: the first step of a drain.
   virtual void StopWaiting() = 0;
 
+  // Deletes the runs nobody used for their time to live; returns how many. The engine itself does
+  // so once a second.
+  virtual size_t ExpireIdleRuns() = 0;
+
   // Folds now, whatever the log's size. Blocks. For tests and benchmarks.
   virtual absl::Status FoldNow() = 0;
 };

@@ -57,6 +57,13 @@ void ImageKeeper::Delete(std::vector<std::string> prefixes) {
   wake_.NotifyOne();
 }
 
+void ImageKeeper::DeleteAfterCatalog(std::vector<std::string> prefixes) {
+  MutexLock lock(&mu_);
+  deletes_after_catalog_.insert(deletes_after_catalog_.end(),
+                                std::make_move_iterator(prefixes.begin()),
+                                std::make_move_iterator(prefixes.end()));
+}
+
 absl::Status ImageKeeper::FoldNow() {
   MutexLock lock(&mu_);
   if (stopped_) return absl::UnavailableError("the server is shutting down");
@@ -131,16 +138,24 @@ absl::Status ImageKeeper::OnWriter(absl::AnyInvocable<void()> task) {
   return absl::OkStatus();
 }
 
-ImageKeeper::Moment ImageKeeper::Take() const {
+ImageKeeper::Moment ImageKeeper::Take() {
   Moment moment;
   moment.sequence = catalog_->sequence();
   moment.catalog = catalog_->Save().SerializeAsString();
   for (const std::shared_ptr<Run>& run : catalog_->Runs()) {
-    std::vector<ModifiedChunk> chunks = run->ModifiedChunks();
-    if (!chunks.empty()) moment.chunks.emplace_back(run, std::move(chunks));
+    for (ModifiedScores& scores : run->Modified()) {
+      moment.scores.emplace_back(run, std::move(scores));
+    }
     for (auto& [key, kept] : run->live_draws().AllKept()) {
       moment.live[LiveBatchName(run->uid(), key.first, key.second)] = kept;
     }
+  }
+  // Uids rise: a copy has a higher one than its source.
+  std::sort(moment.scores.begin(), moment.scores.end(),
+            [](const auto& a, const auto& b) { return a.second.table > b.second.table; });
+  if (moment.sequence != catalog_sequence_) {
+    MutexLock lock(&mu_);
+    moment.deletes.swap(deletes_after_catalog_);
   }
   return moment;
 }
@@ -162,10 +177,10 @@ absl::Status ImageKeeper::WritePiece(std::vector<std::pair<std::string, std::str
 
 absl::Status ImageKeeper::WriteChunks(const Moment& moment) {
   std::vector<std::pair<std::string, std::string>> piece;
-  for (const auto& [run, chunks] : moment.chunks) {
-    for (const ModifiedChunk& chunk : chunks) {
+  for (const auto& [run, scores] : moment.scores) {
+    for (const ModifiedChunk& chunk : scores.chunks) {
       piece.emplace_back(
-          absl::StrCat(RunPrefix(run->uid()), chunk.column, "/", HexName(chunk.chunk)),
+          absl::StrCat(RunPrefix(scores.table), chunk.column, "/", HexName(chunk.chunk)),
           ChunkImage(chunk, moment.sequence));
       SUBSET_RETURN_IF_ERROR(WritePiece(&piece, /*all=*/false));
     }
@@ -200,7 +215,7 @@ absl::Status ImageKeeper::WriteCatalog(const Moment& moment) {
   const std::string header_bytes = header.SerializeAsString();
   // Live batches that are gone go with the catalog that still had them: without it, one of them
   // would look as if it had never been drawn.
-  std::vector<std::string> deletes;
+  std::vector<std::string> deletes = moment.deletes;
   for (const std::string& name : live_images_) {
     if (moment.live.count(name) == 0) deletes.push_back(name);
   }
@@ -220,12 +235,16 @@ absl::Status ImageKeeper::Round() {
   Moment moment;
   SUBSET_RETURN_IF_ERROR(OnWriter([this, &moment] { moment = Take(); }));
   if (moment.sequence == catalog_sequence_) return absl::OkStatus();
-  SUBSET_RETURN_IF_ERROR(WriteChunks(moment));
-  SUBSET_RETURN_IF_ERROR(WriteLive(moment));
-  SUBSET_RETURN_IF_ERROR(WriteCatalog(moment));
+  absl::Status written = WriteChunks(moment);
+  if (written.ok()) written = WriteLive(moment);
+  if (written.ok()) written = WriteCatalog(moment);
+  if (!written.ok()) {
+    DeleteAfterCatalog(std::move(moment.deletes));
+    return written;
+  }
   absl::Status trimmed;
   SUBSET_RETURN_IF_ERROR(OnWriter([this, &moment, &trimmed] {
-    for (const auto& [run, chunks] : moment.chunks) run->NoteImages(chunks, moment.sequence);
+    for (const auto& [run, scores] : moment.scores) run->NoteImages(scores, moment.sequence);
     trimmed = store_->Trim(moment.sequence + 1);
   }));
   if (observer_ != nullptr) observer_->OnFold(written_bytes_, clock_->Monotonic() - start);

@@ -44,6 +44,9 @@ class ImageKeeper {
 
   // Deletes images by prefix, after the round under way.
   void Delete(std::vector<std::string> prefixes);
+  // Deletes them with the next catalog: replaying the log from the current one may need them. On
+  // the writer thread.
+  void DeleteAfterCatalog(std::vector<std::string> prefixes);
 
   // Runs a round now and waits for it.
   absl::Status FoldNow();
@@ -56,13 +59,16 @@ class ImageKeeper {
   struct Moment {
     uint64_t sequence = 0;
     std::string catalog;
-    std::vector<std::pair<std::shared_ptr<Run>, std::vector<ModifiedChunk>>> chunks;
+    // Copies before what they were copied from: a crash in between must not leave the source newer
+    // than the copy.
+    std::vector<std::pair<std::shared_ptr<Run>, ModifiedScores>> scores;
+    std::vector<std::string> deletes;
     std::map<std::string, LiveDraws::Kept> live;  // by image name
   };
 
   void Loop();
   absl::Status Round();
-  Moment Take() const;
+  Moment Take();
   absl::Status WriteChunks(const Moment& moment);
   absl::Status WriteLive(const Moment& moment);
   absl::Status WriteCatalog(const Moment& moment);
@@ -92,6 +98,7 @@ class ImageKeeper {
   bool check_log_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status last_round_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> deletes_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> deletes_after_catalog_ ABSL_GUARDED_BY(mu_);
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -43,9 +43,11 @@ LocalEngine::LocalEngine(const EngineOptions& options, std::unique_ptr<Store> st
       writer_(store_.get(), options.observer, [this](size_t bytes) { keeper_.NoteLog(bytes); }),
       keeper_(options, store_.get(), catalog_.get(), &writer_, recovered_.catalog_sequence,
               recovered_.live_images),
-      planner_(options, store_.get(), catalog_.get(), &writer_, &keeper_, &memory_) {}
+      planner_(options, store_.get(), catalog_.get(), &writer_, &keeper_, &memory_),
+      expiry_([this] { ExpireIdleRuns(); }) {}
 
 LocalEngine::~LocalEngine() {
+  expiry_.Stop();
   planner_.StopWaiting();
   keeper_.Stop();
   writer_.Stop();
@@ -79,6 +81,7 @@ void LocalEngine::Submit(log::v1::Record record, bool sync, Attachments attachme
   entry.done = [this, call](const absl::Status& logged) {
     if (!logged.ok()) call->outcome.status = logged;
     keeper_.Delete(std::move(call->outcome.garbage));
+    keeper_.DeleteAfterCatalog(std::move(call->outcome.garbage_after_catalog));
     for (const Uid run : call->outcome.deleted_runs) planner_.Poke(run);
     if (call->outcome.feedback.epoch_complete || call->outcome.acknowledged.epoch_complete) {
       planner_.Poke(call->outcome.run->uid());

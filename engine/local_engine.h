@@ -12,6 +12,7 @@
 #include "engine/batch.h"
 #include "engine/catalog.h"
 #include "engine/engine.h"
+#include "engine/every.h"
 #include "engine/image_keeper.h"
 #include "engine/memory_limit.h"
 #include "engine/planner.h"
@@ -21,8 +22,8 @@
 
 namespace subset {
 
-// Thread-safe. Locks, in the order they are taken: live draws of a run, the catalog, a run; the
-// queues of the writer, the planner and the image keeper are leaves.
+// Thread-safe. Locks, in the order they are taken: live draws and leases of a run, the catalog, a
+// run; the queues of the writer, the planner and the image keeper are leaves.
 class LocalEngine : public Engine {
  public:
   // Over a recovered catalog, whose incarnation is raised.
@@ -74,6 +75,7 @@ class LocalEngine : public Engine {
   EngineStats Stats() override;
   void StopWaiting() override { planner_.StopWaiting(); }
   absl::Status FoldNow() override { return keeper_.FoldNow(); }
+  size_t ExpireIdleRuns() override;
 
  private:
   using BatchDone = absl::AnyInvocable<void(absl::Status)>;
@@ -104,6 +106,8 @@ class LocalEngine : public Engine {
   absl::StatusOr<std::shared_ptr<Run>> RequireRun(const std::string& name) const;
   absl::StatusOr<std::shared_ptr<Run>> RequireRun(Uid uid) const;
 
+  // Notes that the run is used, if that matters.
+  void Use(Run& run) const;
   v1::Run Describe(const Run& run) const;
   RunStats StatsOf(Run& run) const;
   // Columns whose values a sampler of the run takes as weights.
@@ -143,6 +147,7 @@ class LocalEngine : public Engine {
   Writer writer_;
   ImageKeeper keeper_;
   Planner planner_;
+  Every expiry_;
 };
 
 }  // namespace subset

@@ -115,7 +115,11 @@ uint64_t Run::scored(const std::string& column) const {
 
 uint64_t Run::score_memory_bytes() const {
   ReaderLock lock(&mu_);
-  return scores_->memory_bytes();
+  uint64_t bytes = scores_->memory_bytes();
+  for (const Commit& commit : commits_) {
+    if (commit.scores.uid != 0) bytes += commit.scores.table->memory_bytes();
+  }
+  return bytes;
 }
 
 std::map<std::string, sampling::ScoreView> RunSnapshot::views() const {
@@ -172,8 +176,9 @@ void Run::FoldSession(Uid session, uint64_t sequence) {
       [](const auto& a, const auto& b) { return a.second.last_used() < b.second.last_used(); }));
 }
 
-std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(
-    std::shared_ptr<Epoch> epoch, std::shared_ptr<sampling::ScoreDraw> draw) {
+std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(std::shared_ptr<Epoch> epoch,
+                                                         std::shared_ptr<sampling::ScoreDraw> draw,
+                                                         std::vector<Uid>* dropped) {
   std::vector<std::shared_ptr<const Epoch>> gone;
   {
     WriterLock lock(&mu_);
@@ -195,11 +200,12 @@ std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(
     const uint64_t number = epoch->number();
     SUBSET_CHECK(epochs_.empty() || epochs_.rbegin()->first < number);
     epochs_[number] = {std::move(epoch), {}, std::move(draw)};
+    if (std::exchange(reverted_, false)) RebuildDraws();
     while (epochs_.size() > keep) {
       const auto& [oldest, entry] = *epochs_.begin();
       const bool needed = !commits_.empty() && Needs(commits_.back(), oldest, entry);
       if (needed && epochs_.size() <= keep + kMaxEpochsForCommit) break;
-      gone.push_back(EvictOldest());
+      gone.push_back(EvictOldest(dropped));
     }
   }
   for (const auto& old : gone) {
@@ -230,21 +236,35 @@ void Run::Save(log::v1::RunState* state) const {
   SaveCommits(state);
 }
 
-std::vector<ModifiedChunk> Run::ModifiedChunks() const {
+std::vector<ModifiedScores> Run::Modified() const {
+  std::vector<ModifiedScores> modified;
+  const auto add = [&modified](Uid uid, const ScoreTable& table) {
+    std::vector<ModifiedChunk> chunks = table.Modified();
+    if (!chunks.empty()) modified.push_back({uid, std::move(chunks)});
+  };
   ReaderLock lock(&mu_);
-  return scores_->Modified();
+  add(uid(), *scores_);
+  for (const Commit& commit : commits_) {
+    if (commit.scores.uid != 0) add(commit.scores.uid, *commit.scores.table);
+  }
+  return modified;
 }
 
-void Run::NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence) {
+void Run::NoteImages(const ModifiedScores& written, uint64_t sequence) {
   WriterLock lock(&mu_);
-  scores_->NoteImages(written, sequence);
+  if (written.table == uid()) return scores_->NoteImages(written.chunks, sequence);
+  for (Commit& commit : commits_) {
+    if (commit.scores.uid == written.table)
+      commit.scores.table->NoteImages(written.chunks, sequence);
+  }
 }
 
-void Run::Restore(const log::v1::RunState& state) {
+void Run::Restore(const log::v1::RunState& state,
+                  absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
   WriterLock lock(&mu_);
   records_ = state.records();
   for (const auto& saved : state.sessions()) sessions_[saved.session_id()] = Session(saved);
-  RestoreCommits(state);
+  RestoreCommits(state, find_scores);
 }
 
 void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
@@ -62,6 +63,18 @@ struct AcknowledgedOutcome {
 // Commits that a rollback can name.
 inline constexpr size_t kMaxCommits = 16;
 
+// A score table with images of its own: the copy that a commit keeps.
+struct KeptScores {
+  Uid uid = 0;  // 0: none
+  std::unique_ptr<ScoreTable> table;
+};
+
+// What of one score table must be written.
+struct ModifiedScores {
+  Uid table = 0;  // whose images: the run's uid, or that of KeptScores
+  std::vector<ModifiedChunk> chunks;
+};
+
 // Epochs kept beyond the limit because the last commit needs them.
 inline constexpr size_t kMaxEpochsForCommit = 16;
 
@@ -80,7 +93,7 @@ struct RunProgress {
   uint64_t newest_epoch = 0;
   bool feedback_complete = true;
   uint64_t next_step = 0;  // the first of an epoch that opens now, counted over the run
-  bool parked = false;  // complete but for parked blocks
+  bool parked = false;     // complete but for parked blocks
 };
 
 // Thread-safe. Methods named Fold... change the state; one thread at a time calls them.
@@ -95,6 +108,14 @@ class Run {
   RunCounters& counters() { return counters_; }
   LiveDraws& live_draws() { return live_draws_; }
   LeaseBook& leases() { return leases_; }
+
+  // Of a run with a time to live: when it was used last, on the monotonic clock.
+  void Touch(absl::Duration now) {
+    last_used_.store(absl::ToInt64Nanoseconds(now), std::memory_order_relaxed);
+  }
+  absl::Duration last_used() const {
+    return absl::Nanoseconds(last_used_.load(std::memory_order_relaxed));
+  }
 
   // Returns the epoch if it is open and kept, else null.
   std::shared_ptr<const Epoch> FindEpoch(uint64_t epoch) const;
@@ -146,22 +167,35 @@ class Run {
       const log::v1::PositionsAcknowledged& record);
   // Returns how many positions were released; errors are those of ReleaseParked.
   absl::StatusOr<uint64_t> FoldReleased(const log::v1::ParkedReleased& record);
-  // Remembers what is acknowledged, under the checkpoint's id.
-  v1::Checkpoint FoldCommit(v1::Checkpoint checkpoint);
+  // Remembers what is acknowledged, under the checkpoint's id, and the scores in `scores` if that
+  // is a table. Appends tables that are no longer kept to `dropped`.
+  v1::Checkpoint FoldCommit(uint64_t sequence, v1::Checkpoint checkpoint, KeptScores scores,
+                            std::vector<Uid>* dropped);
   // Errors are those of Rollback.
-  absl::StatusOr<v1::RollbackResponse> FoldRollback(const log::v1::RunRolledBack& record);
+  absl::StatusOr<v1::RollbackResponse> FoldRollback(uint64_t sequence,
+                                                    const log::v1::RunRolledBack& record,
+                                                    std::vector<Uid>* dropped);
+  // Makes the scores of this new run as those of `source`.
+  void FoldCopy(uint64_t sequence, const Run& source);
+  // Whether another table was copied from this run's: its images may be needed to replay that.
+  bool copied() const { return copied_.load(std::memory_order_relaxed); }
+  // The tables that commits keep.
+  std::vector<Uid> KeptTables() const;
   // Adds an epoch newer than all others, and returns those that are no longer kept. `draw` is the
   // live draw built for it, if any.
   std::vector<std::shared_ptr<const Epoch>> FoldEpoch(std::shared_ptr<Epoch> epoch,
-                                                      std::shared_ptr<sampling::ScoreDraw> draw);
+                                                      std::shared_ptr<sampling::ScoreDraw> draw,
+                                                      std::vector<Uid>* dropped);
 
   // For images: the state at one moment, and the chunks to write. Caller is the folding thread.
   void Save(log::v1::RunState* state) const;
-  std::vector<ModifiedChunk> ModifiedChunks() const;
-  void NoteImages(absl::Span<const ModifiedChunk> written, uint64_t sequence);
+  std::vector<ModifiedScores> Modified() const;
+  void NoteImages(const ModifiedScores& written, uint64_t sequence);
 
   // For recovery, before other threads see the run.
-  void Restore(const log::v1::RunState& state);
+  // `find_scores` returns the table of a uid, with what its images hold.
+  void Restore(const log::v1::RunState& state,
+               absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores);
   void RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state);
   std::vector<std::shared_ptr<Epoch>> MutableEpochs();
   void SetDraw(uint64_t epoch, std::shared_ptr<sampling::ScoreDraw> draw);
@@ -175,6 +209,7 @@ class Run {
   struct Commit {
     v1::Checkpoint checkpoint;
     std::map<uint64_t, PositionSet> acknowledged;  // of the epochs then kept
+    KeptScores scores;
   };
   // What was decided about one entry of a message.
   enum class Part { kApply, kAlreadyAcknowledged };
@@ -205,9 +240,15 @@ class Run {
   bool Needs(const Commit& commit, uint64_t number, const Entry& entry) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // The oldest epoch goes, and with it the commits that need it.
-  std::shared_ptr<const Epoch> EvictOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<const Epoch> EvictOldest(std::vector<Uid>* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void DropScores(Commit& commit, std::vector<Uid>* dropped);
+  // Live draws go by the scores as they are now.
+  void RebuildDraws() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SaveCommits(log::v1::RunState* state) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void RestoreCommits(const log::v1::RunState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RestoreCommits(const log::v1::RunState& state,
+                      absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyColumn(uint64_t sequence, const std::string& column,
@@ -232,6 +273,8 @@ class Run {
   LeaseBook leases_;
   // Changes under mu_; a draw may name the one before.
   std::atomic<uint64_t> generation_{0};
+  mutable std::atomic<bool> copied_{false};
+  std::atomic<int64_t> last_used_{0};  // nanoseconds
 
   mutable FairSharedMutex mu_;
   std::map<uint64_t, Entry> epochs_ ABSL_GUARDED_BY(mu_);
@@ -240,6 +283,7 @@ class Run {
   uint64_t records_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<Commit> commits_ ABSL_GUARDED_BY(mu_);  // oldest first
   std::string rolled_back_to_ ABSL_GUARDED_BY(mu_);
+  bool reverted_ ABSL_GUARDED_BY(mu_) = false;  // while feedback was noted for a draw
   // Feedback since the snapshot that a live epoch's draw is being built from.
   std::string noting_ ABSL_GUARDED_BY(mu_);  // column; empty: nothing is noted
   std::vector<uint32_t> noted_samples_ ABSL_GUARDED_BY(mu_);

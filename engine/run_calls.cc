@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kDefaultFeedbackTimeoutMicros = 60 * 1000000ll;
 constexpr int64_t kMaxFeedbackTimeoutMicros = 24 * 3600 * 1000000ll;
+constexpr int64_t kMaxTimeToLiveSeconds = 3650 * 24 * 3600ll;
 
 absl::StatusOr<int64_t> TimeoutMicros(const v1::CreateRunRequest& request) {
   if (!request.has_feedback_timeout()) return kDefaultFeedbackTimeoutMicros;
@@ -41,6 +42,17 @@ absl::Status CheckScoreEma(const v1::CreateRunRequest& request) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<int64_t> TimeToLiveMicros(const v1::CreateRunRequest& request) {
+  if (!request.has_time_to_live()) return 0;
+  const auto& live = request.time_to_live();
+  if (live.seconds() >= 1 && live.seconds() < kMaxTimeToLiveSeconds && live.nanos() >= 0 &&
+      live.nanos() < 1000000000) {
+    return live.seconds() * 1000000 + live.nanos() / 1000;
+  }
+  return InvalidField("time_to_live", absl::StrCat(live.seconds(), " s ", live.nanos(),
+                                                   " ns is outside [1 s, 3650 d)"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Run>> LocalEngine::RequireRun(const std::string& name) const {
@@ -51,7 +63,10 @@ absl::StatusOr<std::shared_ptr<Run>> LocalEngine::RequireRun(const std::string& 
 }
 
 absl::StatusOr<std::shared_ptr<Run>> LocalEngine::RequireRun(Uid uid) const {
-  if (auto run = catalog_->FindRun(uid)) return run;
+  if (auto run = catalog_->FindRun(uid)) {
+    Use(*run);
+    return run;
+  }
   return WithField(NotFound("run", absl::StrCat(uid)), "run_uid");
 }
 
@@ -72,6 +87,8 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   if (!timeout.ok()) return done(timeout.status());
   const absl::Status smoothed = CheckScoreEma(request);
   if (!smoothed.ok()) return done(smoothed);
+  const auto time_to_live = TimeToLiveMicros(request);
+  if (!time_to_live.ok()) return done(time_to_live.status());
   const auto parts = SplitSamplerName("sampler", request.sampler());
   if (!parts.ok()) return done(parts.status());
   const auto sampler = RequireSampler(request.sampler());
@@ -87,6 +104,15 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   }
   log::v1::Record record = NewRecord();
   auto* created = record.mutable_run_created();
+  if (!request.copy_scores_from().empty()) {
+    const auto source = RequireRun(request.copy_scores_from());
+    if (!source.ok()) return done(WithField(source.status(), "copy_scores_from"));
+    const absl::Status fits = memory_.Check(absl::StrCat("run \"", request.name(), "\""),
+                                            (*source)->score_memory_bytes());
+    if (!fits.ok()) return done(fits);
+    created->set_copy_scores_from_uid((*source)->uid());
+  }
+  created->set_time_to_live_micros(*time_to_live);
   created->set_name(request.name());
   created->set_sampler_uid((*sampler)->proto.uid());
   created->set_seed(request.seed());
@@ -96,6 +122,7 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   *created->mutable_score_ema() = request.score_ema();
   Submit(std::move(record), [this, done = std::move(done)](Outcome outcome) mutable {
     if (!outcome.status.ok()) return done(outcome.status);
+    Use(*outcome.run);
     done(Describe(*outcome.run));
   });
 }

@@ -18,11 +18,18 @@ bool Run::Needs(const Commit& commit, uint64_t number, const Entry& entry) const
   return commit.acknowledged.empty() || number > commit.acknowledged.rbegin()->first;
 }
 
-std::shared_ptr<const Epoch> Run::EvictOldest() {
+void Run::DropScores(Commit& commit, std::vector<Uid>* dropped) {
+  if (commit.scores.uid != 0) dropped->push_back(commit.scores.uid);
+  commit.scores = {};
+  commit.checkpoint.set_scores_kept(false);
+}
+
+std::shared_ptr<const Epoch> Run::EvictOldest(std::vector<Uid>* dropped) {
   const auto oldest = epochs_.begin();
   for (auto commit = commits_.begin(); commit != commits_.end();) {
     const bool needed = Needs(*commit, oldest->first, oldest->second);
     commit->acknowledged.erase(oldest->first);
+    if (needed) DropScores(*commit, dropped);
     commit = needed ? commits_.erase(commit) : std::next(commit);
   }
   std::shared_ptr<const Epoch> gone = std::move(oldest->second.epoch);
@@ -30,15 +37,22 @@ std::shared_ptr<const Epoch> Run::EvictOldest() {
   return gone;
 }
 
-v1::Checkpoint Run::FoldCommit(v1::Checkpoint checkpoint) {
+v1::Checkpoint Run::FoldCommit(uint64_t sequence, v1::Checkpoint checkpoint, KeptScores scores,
+                               std::vector<Uid>* dropped) {
   WriterLock lock(&mu_);
   checkpoint.set_generation(generation());
   checkpoint.mutable_score_version()->set_records(records_);
-  const auto same = [&checkpoint](const Commit& commit) {
-    return commit.checkpoint.checkpoint_id() == checkpoint.checkpoint_id();
-  };
-  commits_.erase(std::remove_if(commits_.begin(), commits_.end(), same), commits_.end());
+  for (auto commit = commits_.begin(); commit != commits_.end();) {
+    const bool same = commit->checkpoint.checkpoint_id() == checkpoint.checkpoint_id();
+    if (same || scores.uid != 0) DropScores(*commit, dropped);  // one copy of the scores is kept
+    commit = same ? commits_.erase(commit) : std::next(commit);
+  }
   Commit commit;
+  if (scores.uid != 0) {
+    scores.table->CopyFrom(*scores_, /*frozen=*/false, sequence);
+    checkpoint.set_scores_kept(true);
+    commit.scores = std::move(scores);
+  }
   for (const auto& [number, entry] : epochs_) {
     commit.acknowledged[number] = entry.accounts.acknowledged();
     checkpoint.set_epoch(number);
@@ -46,11 +60,16 @@ v1::Checkpoint Run::FoldCommit(v1::Checkpoint checkpoint) {
   }
   commit.checkpoint = checkpoint;
   commits_.push_back(std::move(commit));
-  if (commits_.size() > kMaxCommits) commits_.pop_front();
+  if (commits_.size() > kMaxCommits) {
+    DropScores(commits_.front(), dropped);
+    commits_.pop_front();
+  }
   return checkpoint;
 }
 
-absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(const log::v1::RunRolledBack& record) {
+absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(uint64_t sequence,
+                                                       const log::v1::RunRolledBack& record,
+                                                       std::vector<Uid>* dropped) {
   v1::RollbackResponse response;
   {
     WriterLock lock(&mu_);
@@ -79,11 +98,28 @@ absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(const log::v1::RunRolledB
                     "checkpoint_id"),
           "CHECKPOINT_GONE");
     }
+    if (record.revert_scores() && commit->scores.uid == 0) {
+      return WithReason(
+          WithField(absl::FailedPreconditionError(absl::StrCat(
+                        "revert_scores: the scores of checkpoint \"", record.checkpoint_id(),
+                        "\" are not kept: commit with keep_scores")),
+                    "revert_scores"),
+          "SCORES_GONE");
+    }
     uint64_t returned = 0;
     for (auto& [number, entry] : epochs_) {
       const auto then = commit->acknowledged.find(number);
       returned += entry.accounts.ReturnTo(then == commit->acknowledged.end() ? PositionSet()
                                                                              : then->second);
+    }
+    for (auto later = std::next(commit); later != commits_.end(); ++later) {
+      DropScores(*later, dropped);
+    }
+    if (record.revert_scores()) {
+      scores_->CopyFrom(*commit->scores.table, /*frozen=*/true, sequence);
+      ++records_;  // the table is another one
+      reverted_ = !noting_.empty();
+      RebuildDraws();
     }
     commits_.erase(std::next(commit), commits_.end());
     rolled_back_to_ = record.checkpoint_id();
@@ -95,12 +131,51 @@ absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(const log::v1::RunRolledB
   return response;
 }
 
+void Run::RebuildDraws() {
+  std::map<sampling::ScoreDraw*, std::shared_ptr<sampling::ScoreDraw>> rebuilt;
+  for (auto& [number, entry] : epochs_) {
+    if (entry.draw == nullptr) continue;
+    std::shared_ptr<sampling::ScoreDraw>& draw = rebuilt[entry.draw.get()];
+    if (draw == nullptr) {
+      draw = entry.draw;
+      RunSnapshot snapshot;
+      for (const std::string& column : entry.epoch->sampler->spec.ScoreColumns()) {
+        snapshot.scores[column] = scores_->Snapshot(column);
+      }
+      auto input = MakePlanInput(settings_, entry.epoch->opened, *entry.epoch->sampler,
+                                 entry.epoch->columns);
+      if (!input.ok()) continue;  // it was built from the same before
+      input->columns.scores = snapshot.views();
+      auto built = sampling::ScoreDraw::Build(*input);
+      if (built.ok()) draw = *std::move(built);
+    }
+    entry.draw = draw;
+  }
+}
+
+void Run::FoldCopy(uint64_t sequence, const Run& source) {
+  WriterLock lock(&mu_);
+  ReaderLock source_lock(&source.mu_);
+  scores_->CopyFrom(*source.scores_, /*frozen=*/false, sequence);
+  source.copied_.store(true, std::memory_order_relaxed);
+}
+
+std::vector<Uid> Run::KeptTables() const {
+  std::vector<Uid> tables;
+  ReaderLock lock(&mu_);
+  for (const Commit& commit : commits_) {
+    if (commit.scores.uid != 0) tables.push_back(commit.scores.uid);
+  }
+  return tables;
+}
+
 void Run::SaveCommits(log::v1::RunState* state) const {
   state->set_generation(generation());
   state->set_rolled_back_to(rolled_back_to_);
   for (const Commit& commit : commits_) {
     log::v1::CommitState* saved = state->add_commits();
     *saved->mutable_checkpoint() = commit.checkpoint;
+    saved->set_scores_uid(commit.scores.uid);
     for (const auto& [number, acknowledged] : commit.acknowledged) {
       auto* epoch = saved->add_epochs();
       epoch->set_epoch(number);
@@ -109,12 +184,16 @@ void Run::SaveCommits(log::v1::RunState* state) const {
   }
 }
 
-void Run::RestoreCommits(const log::v1::RunState& state) {
+void Run::RestoreCommits(const log::v1::RunState& state,
+                         absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
   generation_.store(state.generation(), std::memory_order_relaxed);
   rolled_back_to_ = state.rolled_back_to();
   for (const log::v1::CommitState& saved : state.commits()) {
     Commit& commit = commits_.emplace_back();
     commit.checkpoint = saved.checkpoint();
+    if (saved.scores_uid() != 0) {
+      commit.scores = {saved.scores_uid(), find_scores(saved.scores_uid())};
+    }
     for (const auto& epoch : saved.epochs()) {
       commit.acknowledged[epoch.epoch()] = RestorePositions(epoch.acknowledged());
     }

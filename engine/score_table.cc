@@ -93,9 +93,41 @@ absl::Status ScoreTable::Load(const std::string& column, uint64_t chunk, uint64_
   float* values = Writable(loaded, chunk);
   std::memcpy(values, bytes.data(), bytes.size());
   loaded.imaged = sequence;
-  target.scored += static_cast<uint64_t>(std::count_if(
-      values, values + ChunkSize(chunk), [](float value) { return !std::isnan(value); }));
+  target.scored += CountScored(values, chunk);
   return absl::OkStatus();
+}
+
+uint64_t ScoreTable::CountScored(const float* values, uint64_t number) const {
+  if (values == nullptr) return 0;
+  return static_cast<uint64_t>(std::count_if(values, values + ChunkSize(number),
+                                             [](float value) { return !std::isnan(value); }));
+}
+
+void ScoreTable::CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence) {
+  for (const auto& [name, column] : from.columns_) FindOrAdd(name);
+  from.generation_.fetch_add(1, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_relaxed);
+  for (auto& [name, column] : columns_) {
+    const auto source = from.columns_.find(name);
+    for (uint64_t number = 0; number < column.chunks.size(); ++number) {
+      Chunk& chunk = column.chunks[number];
+      std::shared_ptr<float[]> values;
+      if (source != from.columns_.end()) {
+        const Chunk& original = source->second.chunks[number];
+        if (!frozen && sequence <= original.imaged) continue;
+        values = original.values;
+      }
+      if (sequence <= chunk.imaged || chunk.values == values) continue;
+      // A chunk once scored keeps its memory: its image must say that it is unscored now.
+      if (values == nullptr) values = Copy(nullptr, number);
+      column.scored += CountScored(values.get(), number);
+      column.scored -= CountScored(chunk.values.get(), number);
+      if (chunk.values == nullptr) memory_bytes_ += ChunkSize(number) * sizeof(float);
+      chunk.values = std::move(values);
+      chunk.generation = 0;  // shared
+      chunk.modified = sequence;
+    }
+  }
 }
 
 ScoreSnapshot ScoreTable::Snapshot(const std::string& column) const {

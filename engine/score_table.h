@@ -72,6 +72,12 @@ class ScoreTable {
   void Apply(uint64_t sequence, const std::string& column, absl::Span<const uint32_t> samples,
              absl::Span<float> values, Fold fold);
 
+  // Becomes as `from` by record `sequence`; both share the chunks until either changes them. Chunks
+  // whose image includes the record already are left alone; so are those that in a replay are newer
+  // in `from` than the record, unless `frozen` says that it never changes: images of a copy are
+  // written first, so there was nothing to copy. O(chunks), plus the values of those that differ.
+  void CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence);
+
   // Takes a chunk from its image. Returns kDataLoss where it does not fit.
   absl::Status Load(const std::string& column, uint64_t chunk, uint64_t sequence,
                     absl::string_view bytes);
@@ -106,6 +112,7 @@ class ScoreTable {
   std::shared_ptr<float[]> Copy(const float* values, uint64_t number) const;
   Column& FindOrAdd(const std::string& column);
   float* Writable(Chunk& chunk, uint64_t number);
+  uint64_t CountScored(const float* values, uint64_t number) const;  // null: 0
 
   const uint64_t num_samples_;
   std::map<std::string, Column> columns_;

@@ -67,7 +67,7 @@ TEST(ScoreFoldTest, ForgettingIsNotCountedTwiceWhereAnImageHasIt) {
   Reporter before(Settings());
   before.Report(kCorrectColumn, {3}, {1});
   before.Report(kCorrectColumn, {3}, {0});
-  const std::vector<ModifiedChunk> images = before.run.ModifiedChunks();
+  const std::vector<ModifiedChunk> images = before.run.Modified().at(0).chunks;
   auto scores = std::make_unique<ScoreTable>(100);
   for (const ModifiedChunk& chunk : images) {
     ASSERT_OK(scores->Load(
@@ -117,7 +117,8 @@ TEST(ScoreFoldTest, ReportsAreDatedWhereASamplerRefreshesTheOldest) {
   epoch->sampler = sampler;
   epoch->opened.set_num_positions(100);
   epoch->opened.set_first_step(40);
-  r.run.FoldEpoch(epoch, nullptr);
+  std::vector<Uid> dropped;
+  r.run.FoldEpoch(epoch, nullptr, &dropped);
   // Positions 19 and 20 are of the epoch's second and third step, whatever the trainer counts.
   r.Report("loss", {1, 2}, {1, 1}, /*position=*/19, /*step=*/7);
   EXPECT_EQ(r.Value("loss.step", 1), 41);

@@ -131,6 +131,35 @@ TEST(ScoreTableTest, OnlyChunksThatChangedAreWrittenAgain) {
   EXPECT_EQ(modified[0].chunk, 0u);
 }
 
+TEST(ScoreTableTest, ACopyIsAsItsSourceWasAndNeitherChangesTheOther) {
+  ScoreTable source(kSamples), copy(kSamples);
+  Apply(source, 1, "loss", {0, 70000}, {1, 2});
+  Apply(copy, 2, "other", {5}, {9});
+  copy.CopyFrom(source, /*frozen=*/false, 3);
+  EXPECT_EQ(copy.scored("loss"), 2u);
+  EXPECT_EQ(copy.scored("other"), 0u) << "the source has no such column";
+  Apply(source, 4, "loss", {0, 1}, {5, 5});
+  Apply(copy, 5, "loss", {70000}, {6});
+  EXPECT_EQ(source.Snapshot("loss").view()[0], 5);
+  EXPECT_EQ(source.Snapshot("loss").view()[70000], 2);
+  EXPECT_EQ(copy.Snapshot("loss").view()[0], 1);
+  EXPECT_TRUE(std::isnan(copy.Snapshot("loss").view()[1]));
+  EXPECT_EQ(copy.Snapshot("loss").view()[70000], 6);
+  EXPECT_EQ(copy.Modified().size(), 3u) << "all of it needs images";
+}
+
+TEST(ScoreTableTest, AReplayedCopyLeavesAloneWhatIsNewer) {
+  ScoreTable source(kSamples), copy(kSamples);
+  Apply(source, 1, "loss", {0, 70000}, {1, 2});
+  const std::vector<ModifiedChunk> newer = source.Modified();
+  ScoreTable replayed_source(kSamples), replayed_copy(kSamples);
+  ASSERT_OK(replayed_source.Load("loss", 0, 9, Bytes(newer[0])));  // written after the copy
+  replayed_copy.CopyFrom(replayed_source, /*frozen=*/false, 5);
+  EXPECT_EQ(replayed_copy.scored("loss"), 0u);
+  replayed_copy.CopyFrom(replayed_source, /*frozen=*/true, 6);
+  EXPECT_EQ(replayed_copy.scored("loss"), 1u);
+}
+
 TEST(ScoreTableTest, AnImageThatDoesNotFitIsDataLoss) {
   ScoreTable table(100);
   EXPECT_THAT(table.Load("loss", 0, 1, std::string(99 * 4, '\0')),

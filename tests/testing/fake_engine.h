@@ -105,6 +105,7 @@ class FakeEngine : public Engine {
     done(Missing());
   }
   absl::Status FoldNow() override { return Missing(); }
+  size_t ExpireIdleRuns() override { return 0; }
 
  private:
   static absl::Status Missing() { return absl::UnimplementedError("the test gives no answer"); }
