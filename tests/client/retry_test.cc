@@ -53,7 +53,7 @@ TEST(RetryTest, UnavailableAndCancelledAreTriedAgain) {
               absl::IsUnavailable(status) || absl::IsCancelled(status))
         << status;
   }
-  EXPECT_EQ(timing.sleeps().size(), 1u);
+  EXPECT_EQ(timing.sleeps().size(), 2u);
 }
 
 TEST(RetryTest, OneAttemptNeverWaits) {
