@@ -143,6 +143,7 @@ absl::Status Catalog::RestoreRun(const log::v1::RunState& state, const Shared& s
     }
     run->RestoreEpoch(std::move(epoch), saved);
   }
+  SUBSET_RETURN_IF_ERROR(run->RestoreLearned(state.learned_shares()));
   run_names_[settings.name()] = settings.uid();
   runs_[settings.uid()] = run;
   return absl::OkStatus();

@@ -85,13 +85,16 @@ struct EngineStats {
   std::vector<RunStats> runs;
 };
 
-// An import under way; dropped without Commit it leaves nothing. One thread at a time.
-class DatasetImport {
+// What comes in chunks, under way; dropped without Commit it leaves nothing. One thread at a time.
+template <typename Chunk, typename Result>
+class Upload {
  public:
-  virtual ~DatasetImport() = default;
-  virtual absl::Status Append(const v1::ImportDatasetRequest::Chunk& chunk) = 0;
-  virtual void Commit(absl::AnyInvocable<void(absl::StatusOr<v1::Dataset>)> done) = 0;
+  virtual ~Upload() = default;
+  virtual absl::Status Append(const Chunk& chunk) = 0;
+  virtual void Commit(absl::AnyInvocable<void(absl::StatusOr<Result>)> done) = 0;
 };
+using DatasetImport = Upload<v1::ImportDatasetRequest::Chunk, v1::Dataset>;
+using EpochProvision = Upload<v1::ProvideEpochRequest::Chunk, v1::Epoch>;
 
 // Thread-safe. Callbacks run on an engine thread or on the caller's before the call returns; they
 // must not block. Every callback is called exactly once, at the latest during destruction.
@@ -126,6 +129,10 @@ class Engine {
   virtual void DeleteSampler(const v1::DeleteSamplerRequest& request,
                              Done<v1::DeleteSamplerResponse> done) = 0;
   virtual v1::ListPresetsResponse ListPresets() = 0;
+  virtual void PreviewSampler(const v1::PreviewSamplerRequest& request,
+                              Done<v1::PreviewSamplerResponse> done) = 0;
+  virtual void ExplainSample(const v1::ExplainSampleRequest& request,
+                             Done<v1::ExplainSampleResponse> done) = 0;
 
   virtual void CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> done) = 0;
   virtual absl::StatusOr<v1::Run> GetRun(const v1::GetRunRequest& request) = 0;
@@ -137,6 +144,12 @@ class Engine {
   // `reply` must live until `done` is called, and be empty. Inline where the epoch is open.
   virtual void GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply, Cancelled cancelled,
                         absl::AnyInvocable<void(absl::Status)> done) = 0;
+  virtual absl::StatusOr<std::unique_ptr<EpochProvision>> StartProvide(
+      const v1::ProvideEpochRequest::Header& header) = 0;
+  virtual void Select(const v1::SelectRequest& request, Cancelled cancelled,
+                      Done<v1::Batch> done) = 0;
+  virtual void GetOutOfBag(const v1::GetOutOfBagRequest& request,
+                           Done<v1::GetOutOfBagResponse> done) = 0;
   virtual void OpenSession(const v1::OpenSessionRequest& request,
                            Done<v1::OpenSessionResponse> done) = 0;
   // May move the bulk out of `request`.

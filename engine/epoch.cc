@@ -34,6 +34,8 @@ absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
   if (!strata.empty()) {
     SUBSET_ASSIGN_OR_RETURN(input.strata, columns.at(strata)->Strata());
   }
+  input.learned_shares = {opened.learned_shares().begin(), opened.learned_shares().end()};
+  SUBSET_RETURN_IF_ERROR(sampler.populations.Fill(sampler.spec, columns, &input));
   return input;
 }
 

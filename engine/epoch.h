@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/dataset.h"
+#include "engine/population_cache.h"
 #include "sampling/plan.h"
 #include "subset/log/v1/record.pb.h"
 #include "subset/v1/sampler.pb.h"
@@ -21,6 +22,7 @@ namespace subset {
 struct SamplerVersion {
   v1::Sampler proto;
   sampling::SamplerSpec spec;
+  mutable PopulationCache populations;
 
   bool live() const { return spec.snapshot == sampling::Snapshot::kLive; }
   // Whether its epochs wait for the feedback of the one before. Live draws always use the newest

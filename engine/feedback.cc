@@ -62,9 +62,9 @@ absl::Status ValidateColumn(const v1::FloatColumn& column, const std::string& pa
                         "\"forgetting\" is kept by the server; report \"correct\", 0 or 1");
   }
   if (absl::EndsWith(column.name(), sampling::StepColumn(""))) {
-    return InvalidField(absl::StrCat(path, ".name"),
-                        absl::StrCat("\"", column.name(),
-                                     "\" is kept by the server: the step of the last report"));
+    return InvalidField(
+        absl::StrCat(path, ".name"),
+        absl::StrCat("\"", column.name(), "\" is kept by the server: the step of the last report"));
   }
   const std::string& values = column.values();
   if (values.size() != items * sizeof(float)) {

@@ -47,6 +47,10 @@ class LocalEngine : public Engine {
   void DeleteSampler(const v1::DeleteSamplerRequest& request,
                      Done<v1::DeleteSamplerResponse> done) override;
   v1::ListPresetsResponse ListPresets() override;
+  void PreviewSampler(const v1::PreviewSamplerRequest& request,
+                      Done<v1::PreviewSamplerResponse> done) override;
+  void ExplainSample(const v1::ExplainSampleRequest& request,
+                     Done<v1::ExplainSampleResponse> done) override;
 
   void CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> done) override;
   absl::StatusOr<v1::Run> GetRun(const v1::GetRunRequest& request) override;
@@ -57,6 +61,11 @@ class LocalEngine : public Engine {
                  Done<v1::Epoch> done) override;
   void GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply, Cancelled cancelled,
                 absl::AnyInvocable<void(absl::Status)> done) override;
+  absl::StatusOr<std::unique_ptr<EpochProvision>> StartProvide(
+      const v1::ProvideEpochRequest::Header& header) override;
+  void Select(const v1::SelectRequest& request, Cancelled cancelled, Done<v1::Batch> done) override;
+  void GetOutOfBag(const v1::GetOutOfBagRequest& request,
+                   Done<v1::GetOutOfBagResponse> done) override;
   void OpenSession(const v1::OpenSessionRequest& request,
                    Done<v1::OpenSessionResponse> done) override;
   void ReportFeedback(v1::ReportFeedbackRequest request,
@@ -95,9 +104,16 @@ class LocalEngine : public Engine {
     sampling::SamplerSpec spec;
     std::shared_ptr<const Dataset> dataset;
   };
-  // Reads a v1::Create- or UpdateSampler and checks its columns; CheckValues is left.
+  // Reads the definition (spec or preset) in a request about sampler `name` and checks its columns;
+  // CheckValues is left.
   template <typename Request>
-  absl::StatusOr<Definition> DefinitionOf(const Request& request) const;
+  absl::StatusOr<Definition> DefinitionOf(const Request& request, const std::string& name) const;
+
+  // An epoch that is looked at: resolved, and what its plan would be built from.
+  struct Planned;
+  absl::StatusOr<Planned> Plan(const v1::PlannedEpoch& request) const;
+  template <typename Response, typename Look>
+  void LookAt(const v1::PlannedEpoch& request, Look look, Done<Response> done);
   template <typename Request>
   void SetSampler(const Request& request, bool update, Done<v1::Sampler> done);
   absl::StatusOr<std::shared_ptr<const Dataset>> RequireDataset(const std::string& name) const;

@@ -6,16 +6,37 @@
 namespace subset {
 
 uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples) {
+  using Kind = sampling::Draw::Kind;
   constexpr uint64_t kSmallPermutation = 65536;
-  switch (spec.preference.kind) {
-    case sampling::Preference::Kind::kScorePower:
-      return num_samples * 23 / 10;  // the weight index
-    case sampling::Preference::Kind::kBelowMeanPruning:
-      return num_samples * 4;  // the chosen set
-    default:
-      break;
+  constexpr uint64_t kListed = sizeof(uint32_t);                      // a position of a list
+  constexpr uint64_t kListedWeight = sizeof(double) + sizeof(float);  // where they differ
+  const auto positions = static_cast<uint64_t>(static_cast<double>(num_samples) *
+                                               (spec.draw.fraction > 0 ? spec.draw.fraction : 1));
+  const bool uniform = spec.preference.kind == sampling::Preference::Kind::kUniform;
+  const uint64_t population =
+      spec.eligible.all.empty() && spec.proportion.within == nullptr ? 0 : num_samples * 4;
+  switch (spec.draw.kind) {
+    case Kind::kWithReplacement:
+      if (uniform) break;
+      return population + num_samples * 23 / 10;  // the weight index
+    case Kind::kEpoch:
+    case Kind::kDefault:
+      if (uniform) break;
+      return population + num_samples * 4;  // the chosen set
+    case Kind::kSystematic:
+    case Kind::kIndependent:
+    case Kind::kProvided:
+      return population + positions * (kListed + kListedWeight);
+    case Kind::kBootstrap:
+      return population + num_samples * (kListed + (spec.draw.bootstrap ==
+                                                            sampling::Draw::BootstrapForm::kBayesian
+                                                        ? kListedWeight
+                                                        : 0));
+    case Kind::kRounds:
+    case Kind::kBlocks:
+      return population + positions * kListed;
   }
-  return num_samples <= kSmallPermutation ? num_samples * 2 : 0;
+  return population + (num_samples <= kSmallPermutation ? num_samples * 2 : 0);
 }
 
 absl::Status MemoryLimit::Check(absl::string_view what, uint64_t more_bytes) const {

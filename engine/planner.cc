@@ -41,20 +41,37 @@ Planner::~Planner() { Stop(); }
 
 void Planner::Request(std::shared_ptr<Run> run, uint64_t epoch, bool now,
                       Engine::Cancelled cancelled, Done done) {
+  Target target;
+  target.now = now;
+  target.waiters.push_back({std::move(cancelled), std::move(done)});
+  Add(std::move(run), epoch, std::move(target));
+}
+
+void Planner::Provide(std::shared_ptr<Run> run, uint64_t epoch,
+                      std::shared_ptr<const ProvidedContent> content, Done done) {
+  Target target;
+  target.provided = std::move(content);
+  target.waiters.push_back({nullptr, std::move(done)});
+  Add(std::move(run), epoch, std::move(target));
+}
+
+void Planner::Add(std::shared_ptr<Run> run, uint64_t epoch, Target wanted) {
   waiting_.fetch_add(1, std::memory_order_relaxed);
-  Post([this, run = std::move(run), epoch, now, cancelled = std::move(cancelled),
-        done = std::move(done)]() mutable {
+  Post([this, run = std::move(run), epoch, wanted = std::move(wanted)]() mutable {
+    Waiter& waiter = wanted.waiters.front();
     if (refusing_) {
       waiting_.fetch_sub(1, std::memory_order_relaxed);
-      return done(ShuttingDown());
+      return waiter.done(ShuttingDown());
     }
     const Uid uid = run->uid();
     Waiting& waiting = runs_[uid];
     waiting.run = std::move(run);
-    const auto [target, added] = waiting.targets.try_emplace(epoch);
-    if (added) target->second.since = clock_->Monotonic();
-    target->second.now = target->second.now || now;
-    target->second.waiters.push_back({std::move(cancelled), std::move(done)});
+    const auto [it, added] = waiting.targets.try_emplace(epoch);
+    Target& target = it->second;
+    if (added) target.since = clock_->Monotonic();
+    target.now = target.now || wanted.now;
+    if (target.provided == nullptr) target.provided = std::move(wanted.provided);
+    target.waiters.push_back(std::move(waiter));
     Look(uid);
   });
 }
@@ -206,7 +223,8 @@ void Planner::Look(Uid run_uid) {
     if (waiting.targets.empty()) break;
     const auto next = Next(waiting);
     if (!next.has_value()) return;
-    const absl::Status status = Open(waiting.run, next->first, next->second);
+    const absl::Status status =
+        Open(waiting.run, next->first, next->second, waiting.targets.at(next->first).provided);
     if (status.ok()) {
       waiting.opening = next->first;
     } else {

@@ -23,6 +23,7 @@
 #include "engine/engine.h"
 #include "engine/image_keeper.h"
 #include "engine/memory_limit.h"
+#include "engine/provide.h"
 #include "engine/writer.h"
 #include "storage/store.h"
 
@@ -43,6 +44,11 @@ class Planner {
 
   // Runs a task on the planner's thread: what takes O(N) must hold up no other. Not after Stop.
   void Post(absl::AnyInvocable<void()> task);
+
+  // As Request, for an epoch that is handed in. Of several that come before it is open, the first
+  // counts; one that is open is returned, whatever it holds.
+  void Provide(std::shared_ptr<Run> run, uint64_t epoch,
+               std::shared_ptr<const ProvidedContent> content, Done done);
 
   // Looks again at what waits on the run: its feedback became complete, or it was deleted.
   void Poke(Uid run);
@@ -66,6 +72,7 @@ class Planner {
     std::vector<Waiter> waiters;
     absl::Duration since;  // of the clock's Monotonic
     bool now = false;
+    std::shared_ptr<const ProvidedContent> provided;  // null: it is drawn
   };
   struct Waiting {
     std::shared_ptr<Run> run;
@@ -76,6 +83,8 @@ class Planner {
   struct Built;
 
   void Loop();
+  // What someone waits for, added to what is waited for.
+  void Add(std::shared_ptr<Run> run, uint64_t epoch, Target target);
 
   // On the planner's thread:
   void Look(Uid run_uid);
@@ -87,10 +96,12 @@ class Planner {
   void FinishDecided(Waiting& waiting);
   // Returns the epoch that may open now, and why.
   std::optional<std::pair<uint64_t, v1::Epoch::Opened>> Next(const Waiting& waiting);
-  absl::StatusOr<Built> Build(Run& run, uint64_t epoch, v1::Epoch::Opened reason);
+  absl::StatusOr<Built> Build(Run& run, uint64_t epoch, v1::Epoch::Opened reason,
+                              const std::shared_ptr<const ProvidedContent>& provided);
   absl::Status WritePlan(const std::string& bytes, Built* built);
   // Returns an error if nothing is on the way.
-  absl::Status Open(const std::shared_ptr<Run>& run, uint64_t epoch, v1::Epoch::Opened reason);
+  absl::Status Open(const std::shared_ptr<Run>& run, uint64_t epoch, v1::Epoch::Opened reason,
+                    const std::shared_ptr<const ProvidedContent>& provided);
   void Opened(const std::shared_ptr<Run>& run, uint64_t epoch, const absl::Status& status);
 
   Store* const store_;

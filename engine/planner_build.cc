@@ -18,7 +18,9 @@ struct Planner::Built {
   Attachments attachments;
 };
 
-absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoch::Opened reason) {
+absl::StatusOr<Planner::Built> Planner::Build(
+    Run& run, uint64_t epoch, v1::Epoch::Opened reason,
+    const std::shared_ptr<const ProvidedContent>& provided) {
   const v1::Run& settings = run.settings();
   const auto sampler = catalog_->FindSampler(settings.sampler_uid());
   const auto dataset = catalog_->FindDataset(settings.dataset_uid());
@@ -31,6 +33,7 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
   built.opened.set_run_uid(settings.uid());
   built.opened.set_epoch(epoch);
   built.opened.set_first_step(run.Progress().next_step);
+  SUBSET_RETURN_IF_ERROR(run.NoteLearnedShares(sampler, columns, &built.opened));
   SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
                           MakePlanInput(settings, built.opened, *sampler, columns));
   const absl::Duration start = clock_->Monotonic();
@@ -39,6 +42,10 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
                                    ? run.SnapshotAndNote(scores, sampler->spec.preference.score)
                                    : run.Snapshot(scores);
   input.columns.scores = snapshot.views();
+  if (provided != nullptr) {
+    input.provided = {provided, &provided->epoch};
+    built.opened.set_provided_hash(provided->hash);
+  }
 
   sampling::PlanTraits traits;
   if (sampler->live()) {
@@ -68,7 +75,7 @@ absl::StatusOr<Planner::Built> Planner::Build(Run& run, uint64_t epoch, v1::Epoc
   built.opened.set_effective_sample_ratio(traits.effective_sample_ratio);
   built.opened.set_fell_back_to_uniform(traits.fell_back_to_uniform);
   built.opened.set_keep_epochs(std::max<uint32_t>(1, keep_plans_));
-  if (sampler->spec.score_driven() && !sampler->live()) {
+  if (!sampler->live()) {
     SUBSET_RETURN_IF_ERROR(WritePlan(built.attachments.plan->Serialize(), &built));
   }
   return built;
@@ -91,8 +98,9 @@ absl::Status Planner::WritePlan(const std::string& bytes, Built* built) {
 }
 
 absl::Status Planner::Open(const std::shared_ptr<Run>& run, uint64_t epoch,
-                           v1::Epoch::Opened reason) {
-  SUBSET_ASSIGN_OR_RETURN(Built built, Build(*run, epoch, reason));
+                           v1::Epoch::Opened reason,
+                           const std::shared_ptr<const ProvidedContent>& provided) {
+  SUBSET_ASSIGN_OR_RETURN(Built built, Build(*run, epoch, reason, provided));
   auto record = std::make_shared<log::v1::Record>();
   record->set_time_micros(absl::ToUnixMicros(clock_->Now()));
   *record->mutable_epoch_opened() = built.opened;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/status_macros.h"
 
 namespace subset {
 
@@ -16,6 +17,11 @@ std::shared_ptr<const Epoch> Run::FindEpoch(uint64_t epoch) const {
   ReaderLock lock(&mu_);
   const auto it = epochs_.find(epoch);
   return it == epochs_.end() ? nullptr : it->second.epoch;
+}
+
+std::shared_ptr<const Epoch> Run::NewestEpoch() const {
+  ReaderLock lock(&mu_);
+  return epochs_.empty() ? nullptr : epochs_.rbegin()->second.epoch;
 }
 
 std::vector<std::shared_ptr<const Epoch>> Run::Epochs() const {
@@ -198,6 +204,11 @@ std::vector<std::shared_ptr<const Epoch>> Run::FoldEpoch(std::shared_ptr<Epoch> 
     }
     const uint32_t keep = std::max<uint32_t>(1, epoch->opened.keep_epochs());
     const uint64_t number = epoch->number();
+    if (!epoch->sampler->spec.proportion.adaptive()) {
+      learned_.reset();
+    } else if (!learned_.has_value() || !learned_->Adopt(*epoch)) {
+      learned_.emplace(*epoch);
+    }
     SUBSET_CHECK(epochs_.empty() || epochs_.rbegin()->first < number);
     epochs_[number] = {std::move(epoch), {}, std::move(draw)};
     if (std::exchange(reverted_, false)) RebuildDraws();
@@ -219,6 +230,7 @@ void Run::Save(log::v1::RunState* state) const {
   ReaderLock lock(&mu_);
   *state->mutable_run() = settings_;
   state->set_records(records_);
+  if (learned_.has_value()) state->set_learned_shares(learned_->Save());
   for (const auto& [uid, session] : sessions_) {
     auto* saved = state->add_sessions();
     saved->set_session_id(uid);
@@ -273,6 +285,15 @@ void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& 
   Entry& entry = epochs_[epoch->number()];
   entry.epoch = std::move(epoch);
   entry.accounts.Restore(state);
+}
+
+absl::Status Run::RestoreLearned(const std::string& weights) {
+  if (weights.empty()) return absl::OkStatus();
+  WriterLock lock(&mu_);
+  if (epochs_.empty()) return absl::DataLossError("learned shares without an epoch");
+  SUBSET_ASSIGN_OR_RETURN(learned_,
+                          LearnedShares::Restore(*epochs_.rbegin()->second.epoch, weights));
+  return absl::OkStatus();
 }
 
 std::vector<std::shared_ptr<Epoch>> Run::MutableEpochs() {

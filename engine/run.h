@@ -21,6 +21,7 @@
 #include "base/types.h"
 #include "engine/epoch.h"
 #include "engine/epoch_accounts.h"
+#include "engine/learned_shares.h"
 #include "engine/lease_book.h"
 #include "engine/live_draws.h"
 #include "engine/position_set.h"
@@ -117,6 +118,12 @@ class Run {
     return absl::Nanoseconds(last_used_.load(std::memory_order_relaxed));
   }
 
+  // The newest epoch; null: none.
+  std::shared_ptr<const Epoch> NewestEpoch() const;
+  // Fills in the strata's sizes and learned shares, as they stand, of an epoch that is to open,
+  // where its sampler is adaptive.
+  absl::Status NoteLearnedShares(const std::shared_ptr<const SamplerVersion>& sampler,
+                                 const PinnedColumns& columns, log::v1::EpochOpened* opened) const;
   // Returns the epoch if it is open and kept, else null.
   std::shared_ptr<const Epoch> FindEpoch(uint64_t epoch) const;
   // Returns nullptr, or the epoch, of those kept. Oldest first.
@@ -197,6 +204,8 @@ class Run {
   void Restore(const log::v1::RunState& state,
                absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores);
   void RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state);
+  // After the epochs. Returns kDataLoss where the bytes do not fit the newest one.
+  absl::Status RestoreLearned(const std::string& weights);
   std::vector<std::shared_ptr<Epoch>> MutableEpochs();
   void SetDraw(uint64_t epoch, std::shared_ptr<sampling::ScoreDraw> draw);
 
@@ -249,6 +258,8 @@ class Run {
   void RestoreCommits(const log::v1::RunState& state,
                       absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ApplyGroupLosses(const log::v1::FeedbackReported& record, const std::vector<Part>& parts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyColumn(uint64_t sequence, const std::string& column,
@@ -284,6 +295,8 @@ class Run {
   std::deque<Commit> commits_ ABSL_GUARDED_BY(mu_);  // oldest first
   std::string rolled_back_to_ ABSL_GUARDED_BY(mu_);
   bool reverted_ ABSL_GUARDED_BY(mu_) = false;  // while feedback was noted for a draw
+  // For the strata of the newest epoch, where its sampler is adaptive.
+  std::optional<LearnedShares> learned_ ABSL_GUARDED_BY(mu_);
   // Feedback since the snapshot that a live epoch's draw is being built from.
   std::string noting_ ABSL_GUARDED_BY(mu_);  // column; empty: nothing is noted
   std::vector<uint32_t> noted_samples_ ABSL_GUARDED_BY(mu_);

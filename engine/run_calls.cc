@@ -210,6 +210,11 @@ void LocalEngine::ReportFeedback(v1::ReportFeedbackRequest request,
   *record.mutable_feedback_reported() = FeedbackRecord(std::move(request));
   const absl::Status held = CheckLeases(*run, record.mutable_feedback_reported());
   if (!held.ok()) return done(held);
+  const std::shared_ptr<const Epoch> newest = run->NewestEpoch();
+  if (newest != nullptr && newest->sampler->spec.proportion.adaptive()) {
+    const absl::Status summed = AddGroupLosses(*newest, record.mutable_feedback_reported());
+    if (!summed.ok()) return done(summed);
+  }
   Submit(std::move(record), /*sync=*/durability == v1::DURABILITY_DURABLE, {},
          [this, durability, done = std::move(done)](Outcome outcome) mutable {
            if (!outcome.status.ok()) return done(outcome.status);

@@ -134,6 +134,7 @@ absl::StatusOr<FeedbackOutcome> Run::Fold(uint64_t sequence,
       acknowledged->emplace_back(feedback.epoch(), block);
     }
   }
+  ApplyGroupLosses(record, parts);
   if (outcome.applied_items > 0) ++records_;
   session->second.Note(record.sequence(), record.content_hash());
   session->second.set_last_used(sequence);

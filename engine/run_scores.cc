@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "engine/feedback.h"
 #include "engine/run.h"
 #include "sampling/forgetting.h"
@@ -91,6 +92,35 @@ void Run::ApplyValues(uint64_t sequence, const v1::Feedback& feedback) {
                   return static_cast<float>((1 - rate) * stored + rate * reported);
                 });
   }
+}
+
+absl::Status Run::NoteLearnedShares(const std::shared_ptr<const SamplerVersion>& sampler,
+                                    const PinnedColumns& columns,
+                                    log::v1::EpochOpened* opened) const {
+  const sampling::Proportion& proportion = sampler->spec.proportion;
+  if (!proportion.adaptive()) return absl::OkStatus();
+  SUBSET_ASSIGN_OR_RETURN(const auto strata, columns.at(proportion.column)->Strata());
+  for (size_t g = 0; g < strata->values.size(); ++g) opened->add_group_sizes(strata->count(g));
+  Epoch epoch;
+  epoch.sampler = sampler;
+  epoch.opened = *opened;
+  ReaderLock lock(&mu_);
+  if (!learned_.has_value() || !learned_->SameStrata(epoch)) return absl::OkStatus();
+  for (const double share : learned_->shares()) opened->add_learned_shares(share);
+  return absl::OkStatus();
+}
+
+void Run::ApplyGroupLosses(const log::v1::FeedbackReported& record,
+                           const std::vector<Part>& parts) {
+  const auto epoch = epochs_.find(record.group_epoch());
+  if (!learned_.has_value() || epoch == epochs_.end()) return;
+  if (record.group_losses_size() != record.feedback_size()) return;  // none were summed
+  if (!learned_->SameStrata(*epoch->second.epoch)) return;
+  std::vector<const log::v1::GroupLosses*> applied;
+  for (int i = 0; i < record.feedback_size(); ++i) {
+    if (parts[i] == Part::kApply) applied.push_back(&record.group_losses(i));
+  }
+  learned_->Update(applied);
 }
 
 }  // namespace subset

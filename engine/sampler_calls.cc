@@ -20,7 +20,8 @@ absl::StatusOr<std::shared_ptr<const SamplerVersion>> LocalEngine::RequireSample
 }
 
 template <typename Request>
-absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request& request) const {
+absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request& request,
+                                                                  const std::string& name) const {
   Definition definition;
   if (request.has_spec()) {
     SUBSET_ASSIGN_OR_RETURN(definition.spec, SpecFromProto(request.spec()));
@@ -31,15 +32,18 @@ absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request&
   } else {
     return InvalidField("definition", "is not set: either spec or preset");
   }
-  SUBSET_ASSIGN_OR_RETURN(const auto parts, SplitSamplerName("name", request.name()));
+  SUBSET_ASSIGN_OR_RETURN(const auto parts, SplitSamplerName("name", name));
   SUBSET_ASSIGN_OR_RETURN(definition.dataset, RequireDataset(parts.first));
   SUBSET_RETURN_IF_ERROR(CheckColumns(definition.spec, *definition.dataset, definition.by));
   return definition;
 }
 
+template absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(
+    const v1::PlannedEpoch&, const std::string&) const;
+
 template <typename Request>
 void LocalEngine::SetSampler(const Request& request, bool update, Done<v1::Sampler> done) {
-  absl::StatusOr<Definition> definition = DefinitionOf(request);
+  absl::StatusOr<Definition> definition = DefinitionOf(request, request.name());
   if (definition.ok() && update) {
     const auto existing = RequireSampler(request.name());
     if (!existing.ok()) definition = existing.status();

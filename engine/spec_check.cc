@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "sampling/eligible.h"
 #include "sampling/strata.h"
 
 namespace subset {
@@ -127,7 +128,7 @@ bool NeedsValues(const sampling::SamplerSpec& spec) {
     if (!level->size_column.empty()) return true;
     if (level->kind == sampling::Proportion::Kind::kExplicit) return true;
   }
-  return !spec.eligible.all.empty();
+  return sampling::HasFilter(spec);
 }
 
 absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& dataset,
@@ -139,7 +140,17 @@ absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& datas
     SUBSET_RETURN_IF_ERROR(CheckShares(dataset, path(at + ".shares"), *level));
     at += ".within";
   }
-  return absl::OkStatus();
+  if (!sampling::HasFilter(spec) || sampling::FilterReadsScores(spec)) return absl::OkStatus();
+  // Some sample must be left when training starts; a schedule may take more away later.
+  sampling::PlanInput input;
+  input.spec = sampling::SpecAt(spec, 0, 0);
+  input.num_samples = dataset.num_samples();
+  SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns, dataset.Pin(spec.DatasetColumns()));
+  for (const auto& [name, column] : columns) input.columns.dataset[name] = column->view();
+  SUBSET_ASSIGN_OR_RETURN(const sampling::SampleSet eligible, sampling::EligibleSamples(input));
+  if (eligible.Count() > 0) return absl::OkStatus();
+  return InvalidField(path("eligible"),
+                      absl::StrCat("leaves none of the ", dataset.num_samples(), " samples"));
 }
 
 }  // namespace subset

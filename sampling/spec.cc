@@ -43,14 +43,6 @@ double Product(double fraction, uint64_t n, bool* whole) {
   return *whole ? nearest : product;
 }
 
-// What no plan can be built from yet.
-absl::Status CheckBuilt(const SamplerSpec& spec) {
-  if (spec.proportion.adaptive()) {
-    return InvalidField("proportion.kind", "learns from feedback, which this version does not");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ResolveChoices(SamplerSpec* spec) {
   SUBSET_RETURN_IF_ERROR(ResolveEligible(spec));
   SUBSET_RETURN_IF_ERROR(ResolveProportion(spec));
@@ -69,7 +61,6 @@ absl::Status ResolveSpec(SamplerSpec* spec) {
   SetScheduledNumbers(&resolved);
   SUBSET_RETURN_IF_ERROR(ResolveChoices(&resolved));
   SUBSET_RETURN_IF_ERROR(CheckNumbers(resolved));
-  SUBSET_RETURN_IF_ERROR(CheckBuilt(resolved));
   SUBSET_RETURN_IF_ERROR(CheckAlongSchedules(resolved, ResolveChoices));
   *spec = std::move(resolved);
   return absl::OkStatus();
@@ -83,7 +74,11 @@ std::set<std::string> SamplerSpec::ScoreColumns() const {
   if (preference.kind != Preference::Kind::kUniform && preference.column.empty()) {
     names.insert(preference.score);
   }
-  if (guard.refresh > 0) names.insert(StepColumn(preference.score));
+  // A refresh quota that follows a schedule may start at 0.
+  if (guard.refresh > 0 || schedules.count("guard.refresh") > 0) {
+    names.insert(StepColumn(preference.score));
+  }
+  if (proportion.adaptive()) names.insert("loss");
   return names;
 }
 

@@ -1,12 +1,14 @@
 #include "server/dataset_service.h"
 
-#include "server/import_stream.h"
+#include "server/upload_stream.h"
 
 namespace subset {
 
 grpc::ServerReadReactor<v1::ImportDatasetRequest>* DatasetService::ImportDataset(
     grpc::CallbackServerContext* context, v1::Dataset* reply) {
-  return new ImportStream(parts_, context, reply);  // deletes itself when the call is over
+  return new UploadStream<v1::ImportDatasetRequest, v1::Dataset>(  // deletes itself when it is over
+      parts_, Method::kImportDataset, context, reply,
+      [this](const auto& header) { return parts_.engine->StartImport(header); });
 }
 
 grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,

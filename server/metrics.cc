@@ -36,11 +36,16 @@ constexpr MethodName kMethods[kNumMethods] = {
     {"unary", "subset.v1.SamplerService", "ListSamplers"},
     {"unary", "subset.v1.SamplerService", "DeleteSampler"},
     {"unary", "subset.v1.SamplerService", "ListPresets"},
+    {"unary", "subset.v1.SamplerService", "PreviewSampler"},
+    {"unary", "subset.v1.SamplerService", "ExplainSample"},
     {"unary", "subset.v1.TrainingService", "CreateRun"},
     {"unary", "subset.v1.TrainingService", "GetRun"},
     {"unary", "subset.v1.TrainingService", "ListRuns"},
     {"unary", "subset.v1.TrainingService", "DeleteRun"},
     {"unary", "subset.v1.TrainingService", "OpenEpoch"},
+    {"client_stream", "subset.v1.TrainingService", "ProvideEpoch"},
+    {"unary", "subset.v1.TrainingService", "Select"},
+    {"unary", "subset.v1.TrainingService", "GetOutOfBag"},
     {"unary", "subset.v1.TrainingService", "GetBatch"},
     {"bidi_stream", "subset.v1.TrainingService", "StreamBatches"},
     {"unary", "subset.v1.TrainingService", "OpenSession"},
@@ -61,12 +66,27 @@ constexpr const char* kCodes[] = {
     "DataLoss", "Unauthenticated"};
 
 // The reasons of refusals that have a series of their own; any other counts as "other".
-constexpr const char* kReasons[] = {
-    "INVALID_FIELD",       "NOT_FOUND",     "ALREADY_EXISTS", "SEQ_EXPIRED",
-    "EPOCH_GONE",          "EPOCH_END",     "EPOCH_NOT_OPEN", "DRAW_GONE",
-    "PARTLY_ACKNOWLEDGED", "IN_USE",        "DRAINING",       "NOTHING_TO_DRAW",
-    "LEASE_UNKNOWN",       "LEASE_FOREIGN", "LEASE_EXPIRED",  "GENERATION_PASSED",
-    "CHECKPOINT_GONE",     "SCORES_GONE",   "NOT_PARKED",     "other"};
+constexpr const char* kReasons[] = {"INVALID_FIELD",
+                                    "NOT_FOUND",
+                                    "ALREADY_EXISTS",
+                                    "SEQ_EXPIRED",
+                                    "EPOCH_GONE",
+                                    "EPOCH_END",
+                                    "EPOCH_NOT_OPEN",
+                                    "DRAW_GONE",
+                                    "PARTLY_ACKNOWLEDGED",
+                                    "IN_USE",
+                                    "DRAINING",
+                                    "NOTHING_TO_DRAW",
+                                    "LEASE_UNKNOWN",
+                                    "LEASE_FOREIGN",
+                                    "LEASE_EXPIRED",
+                                    "GENERATION_PASSED",
+                                    "CHECKPOINT_GONE",
+                                    "SCORES_GONE",
+                                    "NOT_PARKED",
+                                    "EPOCH_NOT_PROVIDED",
+                                    "other"};
 
 const Buckets kLatency = {1e-5,  5e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 5e-3, 0.01,
                           0.025, 0.05, 0.1,  0.25, 0.5,  1,    2.5,  5,    10};

@@ -44,4 +44,18 @@ grpc::ServerUnaryReactor* SamplerService::ListPresets(grpc::CallbackServerContex
                 [&] { return parts_.engine->ListPresets(); });
 }
 
+grpc::ServerUnaryReactor* SamplerService::PreviewSampler(grpc::CallbackServerContext* context,
+                                                         const v1::PreviewSamplerRequest* request,
+                                                         v1::PreviewSamplerResponse* reply) {
+  return AnswerLater(parts_, Method::kPreviewSampler, context, reply,
+                     [&](auto done) { parts_.engine->PreviewSampler(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* SamplerService::ExplainSample(grpc::CallbackServerContext* context,
+                                                        const v1::ExplainSampleRequest* request,
+                                                        v1::ExplainSampleResponse* reply) {
+  return AnswerLater(parts_, Method::kExplainSample, context, reply,
+                     [&](auto done) { parts_.engine->ExplainSample(*request, std::move(done)); });
+}
+
 }  // namespace subset

@@ -31,6 +31,12 @@ class SamplerService final : public v1::SamplerService::CallbackService {
   grpc::ServerUnaryReactor* ListPresets(grpc::CallbackServerContext* context,
                                         const v1::ListPresetsRequest* request,
                                         v1::ListPresetsResponse* reply) override;
+  grpc::ServerUnaryReactor* PreviewSampler(grpc::CallbackServerContext* context,
+                                           const v1::PreviewSamplerRequest* request,
+                                           v1::PreviewSamplerResponse* reply) override;
+  grpc::ServerUnaryReactor* ExplainSample(grpc::CallbackServerContext* context,
+                                          const v1::ExplainSampleRequest* request,
+                                          v1::ExplainSampleResponse* reply) override;
 
  private:
   // Constant after construction.

@@ -1,6 +1,7 @@
 #include "server/training_service.h"
 
 #include "server/batch_draw.h"
+#include "server/upload_stream.h"
 
 namespace subset {
 
@@ -38,6 +39,28 @@ grpc::ServerUnaryReactor* TrainingService::OpenEpoch(grpc::CallbackServerContext
   return AnswerLater(parts_, Method::kOpenEpoch, context, reply, [&](auto done) {
     parts_.engine->OpenEpoch(*request, CancelledBy(context), std::move(done));
   });
+}
+
+grpc::ServerReadReactor<v1::ProvideEpochRequest>* TrainingService::ProvideEpoch(
+    grpc::CallbackServerContext* context, v1::Epoch* reply) {
+  return new UploadStream<v1::ProvideEpochRequest, v1::Epoch>(  // deletes itself when it is over
+      parts_, Method::kProvideEpoch, context, reply,
+      [this](const auto& header) { return parts_.engine->StartProvide(header); });
+}
+
+grpc::ServerUnaryReactor* TrainingService::Select(grpc::CallbackServerContext* context,
+                                                  const v1::SelectRequest* request,
+                                                  v1::Batch* reply) {
+  return AnswerLater(parts_, Method::kSelect, context, reply, [&](auto done) {
+    parts_.engine->Select(*request, CancelledBy(context), std::move(done));
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetOutOfBag(grpc::CallbackServerContext* context,
+                                                       const v1::GetOutOfBagRequest* request,
+                                                       v1::GetOutOfBagResponse* reply) {
+  return AnswerLater(parts_, Method::kGetOutOfBag, context, reply,
+                     [&](auto done) { parts_.engine->GetOutOfBag(*request, std::move(done)); });
 }
 
 grpc::ServerUnaryReactor* TrainingService::GetBatch(grpc::CallbackServerContext* context,

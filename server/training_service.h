@@ -31,6 +31,13 @@ class TrainingService final : public v1::TrainingService::CallbackService {
   grpc::ServerUnaryReactor* OpenEpoch(grpc::CallbackServerContext* context,
                                       const v1::OpenEpochRequest* request,
                                       v1::Epoch* reply) override;
+  grpc::ServerReadReactor<v1::ProvideEpochRequest>* ProvideEpoch(
+      grpc::CallbackServerContext* context, v1::Epoch* reply) override;
+  grpc::ServerUnaryReactor* Select(grpc::CallbackServerContext* context,
+                                   const v1::SelectRequest* request, v1::Batch* reply) override;
+  grpc::ServerUnaryReactor* GetOutOfBag(grpc::CallbackServerContext* context,
+                                        const v1::GetOutOfBagRequest* request,
+                                        v1::GetOutOfBagResponse* reply) override;
   grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
                                      const v1::GetBatchRequest* request, v1::Batch* reply) override;
   grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch>* StreamBatches(

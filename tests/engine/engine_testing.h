@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "engine/dataset.h"
 #include "engine/engine.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/memory_store.h"
@@ -146,6 +147,18 @@ class TestEngine {
 };
 
 v1::Column ColumnOf(const std::string& name, v1::ColumnType type);
+
+// A column in memory, as an import of less than a chunk would bring it.
+template <typename T>
+std::shared_ptr<StoredColumn> Stored(const std::string& name, v1::ColumnType type,
+                                     const std::vector<T>& values, uint32_t distinct) {
+  log::v1::StoredColumn stored;
+  *stored.mutable_column() = ColumnOf(name, type);
+  stored.mutable_column()->set_distinct_values(distinct);
+  auto chunks = std::make_shared<ColumnValues>();
+  chunks->chunks.push_back(Encode(values));
+  return std::make_shared<StoredColumn>(stored, values.size(), chunks);
+}
 
 // Acknowledges the whole of a leased batch; as failed where a reason is given.
 v1::AcknowledgeRequest Acknowledgement(Uid run, const v1::Batch& batch, const std::string& worker,

@@ -10,17 +10,6 @@ namespace {
 using ::testing::HasSubstr;
 using Spec = sampling::SamplerSpec;
 
-template <typename T>
-std::shared_ptr<StoredColumn> Stored(const std::string& name, v1::ColumnType type,
-                                     const std::vector<T>& values, uint32_t distinct) {
-  log::v1::StoredColumn stored;
-  *stored.mutable_column() = ColumnOf(name, type);
-  stored.mutable_column()->set_distinct_values(distinct);
-  auto chunks = std::make_shared<ColumnValues>();
-  chunks->chunks.push_back(Encode(values));
-  return std::make_shared<StoredColumn>(stored, values.size(), chunks);
-}
-
 // Four samples: a label in {1, 2}, a key of too many values, a quality and a size that is negative.
 Dataset Small() {
   Dataset dataset;

@@ -52,7 +52,10 @@ TEST_F(BadInputTest, SamplerDefinitions) {
               spec([=](auto& s) { s.mutable_preference()->mutable_score_power()->set_alpha(nan); }),
               "spec.preference.score_power.alpha", "outside (0, 16]"),
       Invalid("ratio 1", spec([](auto& s) {
-                s.mutable_preference()->mutable_below_mean_pruning()->set_ratio(1);
+                auto* pruning = s.mutable_preference()->mutable_below_mean_pruning();
+                pruning->set_ratio(1);
+                pruning->set_delta(0.5);
+                pruning->set_total_epochs(10);
               }),
               "spec.preference.below_mean_pruning.ratio", "1 is outside (0, 1)"),
       Invalid("fraction 2", spec([](auto& s) { s.mutable_draw()->set_fraction(2); }),
@@ -91,6 +94,31 @@ TEST_F(BadInputTest, SamplerDefinitions) {
       Invalid("an unknown snapshot",
               spec([](auto& s) { s.set_snapshot(static_cast<v1::Snapshot>(-5)); }), "spec.snapshot",
               "-5 is not a value"),
+      Invalid("shares that miss a stratum", spec([](auto& s) {
+                s.mutable_proportion()->set_kind(v1::Proportion::EXPLICIT);
+                s.mutable_proportion()->set_column("label");
+                (*s.mutable_proportion()->mutable_shares())[2] = 1;
+              }),
+              "spec.proportion.shares", "misses 1"),
+      Invalid("shares that name no stratum", spec([](auto& s) {
+                s.mutable_proportion()->set_kind(v1::Proportion::EXPLICIT);
+                s.mutable_proportion()->set_column("label");
+                (*s.mutable_proportion()->mutable_shares())[1] = 0.5;
+                (*s.mutable_proportion()->mutable_shares())[2] = 0.5;
+              }),
+              "spec.proportion.shares", "names 2"),
+      Invalid("a filter that leaves nothing", spec([](auto& s) {
+                auto* predicate = s.mutable_eligible()->add_all();
+                predicate->set_column("label");
+                predicate->mutable_in()->add_values(7);
+              }),
+              "spec.eligible", "leaves none of the 1000 samples"),
+      {"a filter by a column that is not there", spec([](auto& s) {
+         auto* predicate = s.mutable_eligible()->add_all();
+         predicate->set_column("lable");
+         predicate->mutable_in()->add_values(7);
+       }),
+       Code::NOT_FOUND, "NOT_FOUND", "spec.eligible.all[0].column", "did you mean \"label\"?"},
       {"another definition under the name",
        [this] {
          return CreateSampler([](auto& r) { r.mutable_preset()->set_name("importance"); });
@@ -114,6 +142,46 @@ TEST_F(BadInputTest, SamplerDefinitions) {
          return serving_->datasets->DeleteDataset(&context, request, &response);
        },
        Code::FAILED_PRECONDITION, "IN_USE", "", "force"},
+  });
+}
+
+TEST_F(BadInputTest, PreviewsAndExplanations) {
+  const auto preview = [this](std::function<void(v1::PreviewSamplerRequest&)> change) {
+    return [this, change] {
+      Context context;
+      v1::PreviewSamplerRequest request;
+      v1::PreviewSamplerResponse response;
+      request.mutable_planned()->set_sampler("d/uniform");
+      change(request);
+      return serving_->samplers->PreviewSampler(&context, request, &response);
+    };
+  };
+  Check({
+      {"an unknown sampler",
+       preview([](auto& r) { r.mutable_planned()->set_sampler("d/unifrom"); }), Code::NOT_FOUND,
+       "NOT_FOUND", "", "did you mean"},
+      Invalid("a definition that cannot work", preview([](auto& r) {
+                r.mutable_planned()->mutable_spec()->mutable_weight()->set_beta(-1);
+              }),
+              "spec.weight.beta", "-1 is outside"),
+      Invalid("a batch size beside a run's", preview([](auto& r) {
+                r.mutable_planned()->set_run("r");
+                r.mutable_planned()->set_global_batch_size(8);
+              }),
+              "planned.global_batch_size", "the run has its own"),
+      Invalid("coverage after no epoch", preview([](auto& r) { r.add_coverage_epochs(0); }),
+              "coverage_epochs[0]", "0 is outside [1, 65536]"),
+      Invalid(
+          "an index outside the dataset",
+          [this] {
+            Context context;
+            v1::ExplainSampleRequest request;
+            v1::ExplainSampleResponse response;
+            request.mutable_planned()->set_sampler("d/uniform");
+            request.set_index(kSamples);
+            return serving_->samplers->ExplainSample(&context, request, &response);
+          },
+          "index", "1000 is outside [0, 1000)"),
   });
 }
 

@@ -73,6 +73,14 @@ class FakeEngine : public Engine {
     done(Missing());
   }
   v1::ListPresetsResponse ListPresets() override { return {}; }
+  void PreviewSampler(const v1::PreviewSamplerRequest&,
+                      Done<v1::PreviewSamplerResponse> done) override {
+    done(Missing());
+  }
+  void ExplainSample(const v1::ExplainSampleRequest&,
+                     Done<v1::ExplainSampleResponse> done) override {
+    done(Missing());
+  }
   void CreateRun(const v1::CreateRunRequest&, Done<v1::Run> done) override { done(Missing()); }
   absl::StatusOr<v1::Run> GetRun(const v1::GetRunRequest&) override { return Missing(); }
   absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest&) override {
@@ -82,6 +90,16 @@ class FakeEngine : public Engine {
     done(Missing());
   }
   void OpenEpoch(const v1::OpenEpochRequest&, Cancelled, Done<v1::Epoch> done) override {
+    done(Missing());
+  }
+  absl::StatusOr<std::unique_ptr<EpochProvision>> StartProvide(
+      const v1::ProvideEpochRequest::Header&) override {
+    return Missing();
+  }
+  void Select(const v1::SelectRequest&, Cancelled, Done<v1::Batch> done) override {
+    done(Missing());
+  }
+  void GetOutOfBag(const v1::GetOutOfBagRequest&, Done<v1::GetOutOfBagResponse> done) override {
     done(Missing());
   }
   void OpenSession(const v1::OpenSessionRequest&, Done<v1::OpenSessionResponse> done) override {

@@ -1,4 +1,4 @@
-#include "server/import_stream.h"
+#include "server/upload_stream.h"
 
 #include <atomic>
 #include <thread>

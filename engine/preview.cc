@@ -1,0 +1,191 @@
+#include "engine/preview.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "engine/planned_strata.h"
+#include "engine/spec_proto.h"
+#include "sampling/population.h"
+
+namespace subset {
+namespace {
+
+using Stratum = v1::PreviewSamplerResponse::Stratum;
+
+constexpr size_t kMaxCoverage = 16;
+constexpr uint32_t kMaxCoverageEpochs = 65536;
+constexpr size_t kMaxStrataShown = 1000;
+constexpr uint64_t kPositionsAtOnce = 8192;
+constexpr double kManyRepeats = 10;
+
+// The largest weight at any position.
+float LargestWeight(const sampling::EpochPlan& plan) {
+  const sampling::PlanTraits& traits = plan.traits();
+  if (traits.weight.has_value()) return *traits.weight;
+  float largest = 0;
+  std::vector<uint32_t> indices;
+  std::vector<float> weights;
+  for (uint64_t at = 0; at < traits.num_positions; at += kPositionsAtOnce) {
+    indices.resize(std::min(kPositionsAtOnce, traits.num_positions - at));
+    weights.resize(indices.size());
+    plan.Draw(at, absl::MakeSpan(indices), {}, absl::MakeSpan(weights));
+    largest = std::max(largest, *std::max_element(weights.begin(), weights.end()));
+  }
+  return largest;
+}
+
+// The chance that a sample of this expected count appears in none of `epochs` such epochs.
+double Missed(const sampling::SamplerSpec& spec, const sampling::PlanTraits& traits, double count,
+              uint32_t epochs) {
+  using Kind = sampling::Draw::Kind;
+  const double positions = static_cast<double>(traits.num_positions);
+  switch (spec.draw.kind) {
+    case Kind::kRounds:  // every sample is handed out before one comes again
+      return std::max(0.0, 1 - count * epochs);
+    case Kind::kBootstrap:  // the same bag in every epoch
+      return count > 0 ? 0 : 1;
+    case Kind::kWithReplacement:
+      return std::exp(epochs * positions * std::log1p(-std::min(1.0, count / positions)));
+    default:
+      return std::pow(std::max(0.0, 1 - count), epochs);
+  }
+}
+
+void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits& traits,
+                    absl::Span<const double> counts, absl::Span<const uint32_t> coverage_epochs,
+                    v1::PreviewSamplerResponse* response) {
+  double sum = 0;
+  double squares = 0;
+  uint64_t reachable = 0;
+  std::map<int, uint64_t> bins;
+  for (const double count : counts) {
+    if (!(count > 0)) continue;
+    ++reachable;
+    sum += count;
+    squares += count * count;
+    ++bins[std::ilogb(count)];
+  }
+  response->set_reachable_samples(reachable);
+  response->set_effective_sample_size(squares > 0 ? sum * sum / squares : 0);
+  for (const auto& [exponent, samples] : bins) {
+    auto* bin = response->add_expected_draws();
+    bin->set_low(std::ldexp(1.0, exponent));
+    bin->set_high(std::ldexp(1.0, exponent + 1));
+    bin->set_samples(samples);
+  }
+  std::vector<uint32_t> asked(coverage_epochs.begin(), coverage_epochs.end());
+  if (asked.empty()) asked = {1, 2, 5, 10};
+  for (const uint32_t epochs : asked) {
+    double missed = 0;
+    for (const double count : counts) missed += Missed(input.spec, traits, count, epochs);
+    auto* coverage = response->add_coverage();
+    coverage->set_epochs(epochs);
+    coverage->set_ratio(1 - missed / static_cast<double>(counts.size()));
+  }
+}
+
+void DescribeStrata(const PlannedStrata& strata, absl::Span<const double> counts,
+                    double num_positions, v1::PreviewSamplerResponse* response) {
+  std::vector<Stratum> described;
+  for (size_t g = 0; g < strata.size(); ++g) {
+    described.push_back(strata.Describe(g, counts, num_positions));
+  }
+  response->set_num_strata(described.size());
+  if (described.size() > kMaxStrataShown) {
+    std::vector<size_t> order(described.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return described[a].share() > described[b].share();
+    });
+    order.resize(kMaxStrataShown);
+    std::sort(order.begin(), order.end());
+    for (const size_t g : order) *response->add_strata() = described[g];
+    return;
+  }
+  for (const Stratum& stratum : described) *response->add_strata() = stratum;
+}
+
+void AddWarnings(const sampling::PlanInput& input, const sampling::PlanTraits& traits,
+                 v1::PreviewSamplerResponse* response) {
+  const auto warn = [response](std::string warning) { response->add_warnings(std::move(warning)); };
+  for (const auto& [column, view] : input.columns.scores) {
+    if (view.chunks.empty()) warn(absl::StrCat("nothing is scored in \"", column, "\" yet"));
+  }
+  if (traits.fell_back_to_uniform) {
+    warn("no sample is preferred somewhere: samples are drawn uniformly there");
+  }
+  if (traits.clamped_leaves > 0) {
+    warn(absl::StrCat(traits.clamped_leaves, " preferences are outside the range of weights"));
+  }
+  const uint64_t unreachable = response->eligible_samples() - response->reachable_samples();
+  if (unreachable > 0) {
+    warn(absl::StrCat(unreachable, " of ", response->eligible_samples(),
+                      " eligible samples cannot be drawn"));
+  }
+  if (traits.unbiased_over == sampling::UnbiasedOver::kNothing) {
+    warn("weighted means are biased for the target");
+  }
+  for (const Stratum& stratum : response->strata()) {
+    if (stratum.eligible_samples() == 0) {
+      warn(absl::StrCat("nothing of stratum ", stratum.value(), " is eligible"));
+    } else if (stratum.expected_repeats() > kManyRepeats) {
+      warn(absl::StrCat("a sample of stratum ", stratum.value(), " is drawn ",
+                        stratum.expected_repeats(), " times an epoch"));
+    }
+    if (response->warnings_size() >= 20) return;
+  }
+}
+
+}  // namespace
+
+absl::Status CheckCoverageEpochs(absl::Span<const uint32_t> epochs) {
+  if (epochs.size() > kMaxCoverage) {
+    return InvalidField("coverage_epochs",
+                        absl::StrCat("has ", epochs.size(), " numbers; at most ", kMaxCoverage));
+  }
+  for (size_t i = 0; i < epochs.size(); ++i) {
+    if (epochs[i] >= 1 && epochs[i] <= kMaxCoverageEpochs) continue;
+    return InvalidField(absl::StrCat("coverage_epochs[", i, "]"),
+                        absl::StrCat(epochs[i], " is outside [1, ", kMaxCoverageEpochs, "]"));
+  }
+  return absl::OkStatus();
+}
+
+uint64_t PreviewBytes(uint64_t num_samples) { return num_samples * (sizeof(double) + 8); }
+
+absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
+                                                   absl::Span<const uint32_t> coverage_epochs) {
+  SUBSET_ASSIGN_OR_RETURN(input.population, sampling::BuildPopulation(input));
+  SUBSET_ASSIGN_OR_RETURN(const std::unique_ptr<sampling::EpochPlan> plan,
+                          sampling::BuildPlan(input));
+  SUBSET_ASSIGN_OR_RETURN(const PlannedStrata strata,
+                          PlannedStrata::Create(input, *input.population));
+  const sampling::PlanTraits& traits = plan->traits();
+  std::vector<double> counts(input.num_samples);
+  plan->Expect(absl::MakeSpan(counts));
+
+  v1::PreviewSamplerResponse response;
+  response.set_epoch(input.key.epoch);
+  response.set_num_samples(input.num_samples);
+  response.set_eligible_samples(input.population->size());
+  response.set_num_positions(traits.num_positions);
+  response.set_num_steps((traits.num_positions + input.batch_size - 1) / input.batch_size);
+  response.set_largest_weight(LargestWeight(*plan));
+  response.set_probability_kind(ProbabilityKindToProto(traits.probability_kind));
+  response.set_unbiased_over(UnbiasedOverToProto(traits.unbiased_over));
+  response.set_fell_back_to_uniform(traits.fell_back_to_uniform);
+  DescribeCounts(input, traits, counts, coverage_epochs, &response);
+  DescribeStrata(strata, counts, static_cast<double>(traits.num_positions), &response);
+  AddWarnings(input, traits, &response);
+  return response;
+}
+
+}  // namespace subset

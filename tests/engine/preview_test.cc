@@ -1,0 +1,222 @@
+// What an epoch would be drawn from, against what it then is.
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tests/engine/engine_testing.h"
+
+namespace subset {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// 90 samples: label 0 for 60 of them, 1 for 30; quality i / 90.
+class PreviewTest : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kN = 90;
+
+  void SetUp() override {
+    std::string labels;
+    std::vector<float> quality;
+    for (uint64_t i = 0; i < kN; ++i) {
+      labels.push_back(i % 3 == 2 ? 1 : 0);
+      quality.push_back(static_cast<float>(i) / kN);
+    }
+    ASSERT_OK(t.Import("d", kN,
+                       {{ColumnOf("label", v1::COLUMN_TYPE_UINT8), labels},
+                        {ColumnOf("quality", v1::COLUMN_TYPE_FLOAT32), Encode(quality)}}));
+    ASSERT_OK(t.CreateSampler("d/uniform", "uniform", {{"fraction", 0.1}}));
+    ASSERT_OK(t.CreateSampler("d/balanced", "class_balanced"));
+    ASSERT_OK(t.CreateSampler("d/importance", "importance", {{"uniform_floor", 0.2}}));
+  }
+  absl::StatusOr<v1::PreviewSamplerResponse> Preview(const v1::PreviewSamplerRequest& request) {
+    Pending<absl::StatusOr<v1::PreviewSamplerResponse>> preview;
+    t.engine->PreviewSampler(request, preview.Callback());
+    return preview.Wait();
+  }
+  absl::StatusOr<v1::PreviewSamplerResponse> Preview(const std::string& sampler,
+                                                     const std::string& run = "") {
+    v1::PreviewSamplerRequest request;
+    request.mutable_planned()->set_sampler(sampler);
+    request.mutable_planned()->set_run(run);
+    return Preview(request);
+  }
+  absl::StatusOr<v1::PreviewSamplerResponse> Preview(const v1::SamplerSpec& spec) {
+    v1::PreviewSamplerRequest request;
+    request.mutable_planned()->set_sampler("d/new");
+    *request.mutable_planned()->mutable_spec() = spec;
+    return Preview(request);
+  }
+  absl::StatusOr<v1::ExplainSampleResponse> Explain(const v1::PlannedEpoch& planned,
+                                                    uint64_t index) {
+    v1::ExplainSampleRequest request;
+    *request.mutable_planned() = planned;
+    request.set_index(index);
+    Pending<absl::StatusOr<v1::ExplainSampleResponse>> explained;
+    t.engine->ExplainSample(request, explained.Callback());
+    return explained.Wait();
+  }
+  // A run of the sampler in which sample i has the loss 1 + i % 5, but for the last ten.
+  Uid Scored(const std::string& name, const std::string& sampler) {
+    const Uid run = t.CreateRun(name, sampler, 8)->uid();
+    const auto session = t.OpenSession(run);
+    std::vector<uint32_t> indices(kN - 10);
+    std::iota(indices.begin(), indices.end(), 0);
+    std::vector<float> losses;
+    for (const uint32_t i : indices) losses.push_back(static_cast<float>(1 + i % 5));
+    EXPECT_OK(t.Report(Losses(run, *session, 1, 0, std::nullopt, indices, losses)));
+    return run;
+  }
+
+  TestEngine t;
+};
+
+TEST_F(PreviewTest, AUniformSubset) {
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview("d/uniform"));
+  EXPECT_EQ(preview.sampler_version(), 1u);
+  EXPECT_EQ(preview.num_positions(), 9u);
+  EXPECT_EQ(preview.num_steps(), 1u);
+  EXPECT_EQ(preview.eligible_samples(), kN);
+  EXPECT_EQ(preview.reachable_samples(), kN);
+  EXPECT_NEAR(preview.effective_sample_size(), kN, 1e-9);
+  EXPECT_EQ(preview.largest_weight(), 1);
+  EXPECT_EQ(preview.unbiased_over(), v1::UNBIASED_OVER_BATCH);
+  ASSERT_EQ(preview.coverage_size(), 4);
+  for (const auto& coverage : preview.coverage()) {
+    EXPECT_NEAR(coverage.ratio(), 1 - std::pow(0.9, coverage.epochs()), 1e-9);
+  }
+  ASSERT_EQ(preview.expected_draws_size(), 1);
+  EXPECT_EQ(preview.expected_draws(0).low(), 0.0625);  // 0.1 is in [1/16, 1/8)
+  EXPECT_EQ(preview.expected_draws(0).samples(), kN);
+  ASSERT_EQ(preview.strata_size(), 1);
+  EXPECT_EQ(preview.strata(0).samples(), kN);
+  EXPECT_EQ(preview.warnings_size(), 0);
+}
+
+TEST_F(PreviewTest, SharesAndRepeatsByStratum) {
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview("d/balanced"));
+  ASSERT_EQ(preview.strata_size(), 2);
+  for (int g = 0; g < 2; ++g) {
+    const auto& stratum = preview.strata(g);
+    EXPECT_EQ(stratum.value(), g);
+    EXPECT_EQ(stratum.samples(), g == 0 ? 60u : 30u);
+    EXPECT_EQ(stratum.eligible_samples(), stratum.samples());
+    EXPECT_NEAR(stratum.share(), 0.5, 1e-9);
+    EXPECT_NEAR(stratum.expected_draws(), 45, 1e-6);
+    EXPECT_NEAR(stratum.expected_repeats(), 45.0 / stratum.samples(), 1e-6);
+  }
+}
+
+// What is looked at is what then opens: the same key, the same scores.
+TEST_F(PreviewTest, IsOfTheEpochThatOpensNext) {
+  const Uid run = Scored("r", "d/importance");
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview("d/importance", "r"));
+  EXPECT_EQ(preview.epoch(), 0u);
+  EXPECT_EQ(preview.score_version().records(), 1u);
+  EXPECT_TRUE(t.GetRun("r")->epochs().empty());  // nothing was opened
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/importance");
+  planned.set_run("r");
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse explained, Explain(planned, 4));
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse unscored, Explain(planned, kN - 1));
+
+  ASSERT_OK_AND_ASSIGN(const v1::Epoch epoch, t.OpenEpoch(run, 0));
+  EXPECT_EQ(epoch.num_positions(), preview.num_positions());
+  EXPECT_NEAR(preview.effective_sample_size(), epoch.effective_sample_ratio() * kN, 1e-3);
+  ASSERT_OK_AND_ASSIGN(const v1::Batch batch, t.GetPositions(run, 0, 0, kN));
+  const std::vector<uint32_t> indices = Decode<uint32_t>(batch.indices());
+  const std::vector<float> weights = Decode<float>(batch.weights());
+  EXPECT_EQ(preview.largest_weight(), *std::max_element(weights.begin(), weights.end()));
+
+  // Sample 4 has the loss 5; the mean of the scored is 3, and the unscored take it.
+  const double total = 80 * 3 + 10 * 3;
+  EXPECT_EQ(explained.score(), 5);
+  EXPECT_NEAR(explained.preference(), 5 / total, 1e-3 / total);
+  EXPECT_NEAR(explained.guarded(), 0.8 * 5 / total + 0.2 / kN, 1e-5);
+  EXPECT_NEAR(explained.expected_draws(), kN * explained.guarded(), 1e-3);
+  EXPECT_EQ(explained.num_positions_drawn(),
+            static_cast<uint64_t>(std::count(indices.begin(), indices.end(), 4u)));
+  for (const uint64_t position : explained.positions()) EXPECT_EQ(indices[position], 4u);
+  EXPECT_FALSE(unscored.has_score());
+  EXPECT_NEAR(unscored.preference(), 3 / total, 1e-3 / total);
+  EXPECT_EQ(Preview("d/importance", "r")->epoch(), 1u);  // the next one now
+}
+
+TEST_F(PreviewTest, AFilterIsExplainedPredicateByPredicate) {
+  v1::SamplerSpec spec;
+  v1::Predicate* label = spec.mutable_eligible()->add_all();
+  label->set_column("label");
+  label->mutable_in()->add_values(0);
+  v1::Predicate* quality = spec.mutable_eligible()->add_all();
+  quality->set_column("quality");
+  quality->mutable_range()->set_minimum(0.5);
+  spec.mutable_proportion()->set_column("label");
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview(spec));
+  EXPECT_EQ(preview.sampler_version(), 0u);
+  EXPECT_EQ(preview.eligible_samples(), 30u);
+  EXPECT_EQ(preview.num_positions(), 30u);
+  ASSERT_EQ(preview.strata_size(), 2);
+  EXPECT_EQ(preview.strata(0).eligible_samples(), 30u);
+  EXPECT_EQ(preview.strata(0).share(), 1);
+  EXPECT_EQ(preview.strata(1).samples(), 30u);
+  EXPECT_EQ(preview.strata(1).eligible_samples(), 0u);
+  EXPECT_EQ(preview.strata(1).expected_draws(), 0);
+  EXPECT_THAT(preview.warnings(), ElementsAre(HasSubstr("nothing of stratum 1 is eligible")));
+
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/new");
+  *planned.mutable_spec() = spec;
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse out, Explain(planned, 3));
+  EXPECT_FALSE(out.eligible());
+  ASSERT_EQ(out.predicates_size(), 2);
+  EXPECT_TRUE(out.predicates(0).passes());
+  EXPECT_EQ(out.predicates(0).value(), 0);
+  EXPECT_FALSE(out.predicates(1).passes());
+  EXPECT_EQ(out.predicates(1).path(), "eligible.all[1]");
+  EXPECT_EQ(out.expected_draws(), 0);
+  EXPECT_EQ(out.num_positions_drawn(), 0u);
+  EXPECT_THAT(out.summary(), HasSubstr("eligible.all[1] (\"quality\" is 0.0333"));
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse in, Explain(planned, 60));
+  EXPECT_TRUE(in.eligible());
+  EXPECT_EQ(in.proportion(), 1);
+  EXPECT_EQ(in.expected_draws(), 1);
+  EXPECT_EQ(in.num_positions_drawn(), 1u);
+}
+
+TEST_F(PreviewTest, BadRequestsNameTheField) {
+  const auto refused = [this](auto change) {
+    v1::PreviewSamplerRequest request;
+    request.mutable_planned()->set_sampler("d/uniform");
+    change(request);
+    return Preview(request).status();
+  };
+  EXPECT_THAT(refused([](auto& r) { r.mutable_planned()->set_sampler("d/unifrm"); }),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean \"d/uniform\"")));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_planned()->set_run("r"); }),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_planned()->set_global_batch_size(65537); }),
+              FieldIs("planned.global_batch_size"));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_planned()->set_epoch(uint64_t{1} << 32); }),
+              FieldIs("planned.epoch"));
+  EXPECT_THAT(refused([](auto& r) { r.add_coverage_epochs(0); }), FieldIs("coverage_epochs[0]"));
+  EXPECT_THAT(refused([](auto& r) {
+                for (int i = 0; i < 17; ++i) r.add_coverage_epochs(1);
+              }),
+              FieldIs("coverage_epochs"));
+  EXPECT_THAT(
+      refused([](auto& r) { r.mutable_planned()->mutable_spec()->mutable_weight()->set_beta(2); }),
+      FieldIs("spec.weight.beta"));
+  ASSERT_OK(t.Import("e", 5, {}));
+  ASSERT_OK(t.CreateSampler("e/uniform", "uniform"));
+  ASSERT_OK(t.CreateRun("other", "e/uniform", 2));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_planned()->set_run("other"); }),
+              FieldIs("planned.run"));
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/uniform");
+  EXPECT_THAT(Explain(planned, kN).status(), FieldIs("index"));
+}
+
+}  // namespace
+}  // namespace subset
