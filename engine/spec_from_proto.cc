@@ -283,7 +283,9 @@ absl::StatusOr<sampling::SamplerSpec> SpecFromProto(const v1::SamplerSpec& proto
 absl::StatusOr<sampling::SamplerSpec> SpecFromPreset(const v1::PresetChoice& choice) {
   const std::map<std::string, double> parameters(choice.parameters().begin(),
                                                  choice.parameters().end());
-  return sampling::PresetSpec(choice.name(), parameters, choice.column());
+  std::map<std::string, std::string> columns(choice.columns().begin(), choice.columns().end());
+  if (!choice.column().empty()) columns[""] = choice.column();
+  return sampling::PresetSpec(choice.name(), parameters, columns);
 }
 
 }  // namespace subset

@@ -226,6 +226,12 @@ v1::ListPresetsResponse PresetsToProto() {
       out->set_range(parameter.range);
       out->set_description(parameter.description);
     }
+    for (const sampling::PresetColumn& column : preset.columns) {
+      v1::PresetColumn* out = proto->add_columns();
+      out->set_name(column.name);
+      out->set_default_column(column.default_column);
+      out->set_description(column.description);
+    }
   }
   return response;
 }

@@ -24,6 +24,14 @@ struct PresetParameter {
   bool (*accepts)(double value);  // null: ResolveSpec knows the range
 };
 
+// A column that the preset reads, by its role.
+struct PresetColumn {
+  const char* name;            // the role, such as "strata"
+  const char* default_column;  // empty: none
+  const char* description;
+  void (*set)(SamplerSpec& spec, const std::string& column);
+};
+
 struct Preset {
   const char* name;
   const char* source;  // the paper, or "standard"
@@ -31,18 +39,20 @@ struct Preset {
   const char* unbiased_for;
   SamplerSpec spec;
   absl::Span<const PresetParameter> parameters;
+  absl::Span<const PresetColumn> columns;
 };
 
 // All presets by name.
 absl::Span<const Preset> Presets();
 
-// Returns the resolved spec of preset `name` with `parameters`. `column` (empty: "label") is used
-// as the column of proportion where the preset needs one. Returns kInvalidArgument for an unknown
-// preset (field "preset.name") or parameter (both with the nearest known name), a missing one, or a
-// value out of range (field "preset.parameters[NAME]").
+// Returns the resolved spec of preset `name` with `parameters` and `columns`, by role; the role ""
+// means the preset's first. Those left out take their defaults. Returns kInvalidArgument for an
+// unknown preset (field "preset.name"), parameter or role (all with the nearest known name), a
+// missing parameter, or a value out of range (field "preset.parameters[NAME]",
+// "preset.columns[ROLE]").
 absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
                                        const std::map<std::string, double>& parameters,
-                                       absl::string_view column);
+                                       const std::map<std::string, std::string>& columns);
 
 }  // namespace subset::sampling
 

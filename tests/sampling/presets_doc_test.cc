@@ -21,12 +21,19 @@ std::string ParametersCell(const Preset& preset) {
                     p.default_value ? absl::StrCat("= ", *p.default_value) : "required", ", in ",
                     p.range, ": ", p.description);
   }
+  for (const PresetColumn& c : preset.columns) {
+    const std::string is =
+        *c.default_column == '\0' ? "" : absl::StrCat(" = `", c.default_column, "`");
+    absl::StrAppend(&cell, cell.empty() ? "" : "<br>", "column `", c.name, "`", is, ": ",
+                    c.description);
+  }
   return Cell(cell);
 }
 
 std::string Table() {
   std::string table =
-      "| preset | parameters | formula | unbiased for | source |\n|---|---|---|---|---|\n";
+      "| preset | parameters and columns | formula | unbiased for | source "
+      "|\n|---|---|---|---|---|\n";
   for (const Preset& preset : Presets()) {
     absl::StrAppend(&table, "| `", preset.name, "` | ", ParametersCell(preset), " | ",
                     Cell(preset.formula), " | ", Cell(preset.unbiased_for), " | ",
