@@ -24,7 +24,7 @@ struct Arguments {
   std::string dataset;
   std::string preset;
   std::vector<std::string> parameters;
-  std::string column;
+  std::vector<std::string> columns;
   std::string spec_file;
   bool yes = false;
   bool force = false;
@@ -54,7 +54,15 @@ absl::Status ReadSpec(const std::string& path, v1::SamplerSpec* spec) {
 
 absl::Status ReadPreset(const Arguments& arguments, v1::PresetChoice* preset) {
   preset->set_name(arguments.preset);
-  preset->set_column(arguments.column);
+  for (const std::string& column : arguments.columns) {
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(column, absl::MaxSplits('=', 1));
+    if (parts.second.empty()) {
+      preset->set_column(column);
+    } else if (!preset->mutable_columns()->insert(parts).second) {
+      return InvalidField("--column", absl::StrCat("names ", parts.first, " twice"));
+    }
+  }
   for (const std::string& parameter : arguments.parameters) {
     const std::pair<std::string, std::string> parts =
         absl::StrSplit(parameter, absl::MaxSplits('=', 1));
@@ -174,13 +182,17 @@ void PrintPreset(const v1::Preset& preset, Context& context) {
       .Add("formula", preset.formula())
       .Add("unbiased for", preset.unbiased_for())
       .Print(context.console());
-  if (preset.parameters().empty()) return;
+  if (preset.parameters().empty() && preset.columns().empty()) return;
   context.console().out << "\n";
   Table table({{"PARAMETER"}, {"DEFAULT", Align::kRight}, {"RANGE"}, {"MEANING"}});
   for (const v1::PresetParameter& parameter : preset.parameters()) {
     table.AddRow({parameter.name(),
                   parameter.has_default_value() ? Decimal(parameter.default_value()) : "required",
                   parameter.range(), parameter.description()});
+  }
+  for (const v1::PresetColumn& column : preset.columns()) {
+    table.AddRow({column.name(), column.default_column().empty() ? "-" : column.default_column(),
+                  "a column", column.description()});
   }
   table.Print(context.console());
 }
@@ -240,7 +252,9 @@ void AddSamplerVerbs(CLI::App& app, Context& context) {
     added->add_option("-p,--parameter", arguments->parameters, "NAME=NUMBER of the preset")
         ->allow_extra_args(false)
         ->needs(preset);
-    added->add_option("--column", arguments->column, "the strata, for presets that need them")
+    added
+        ->add_option("--column", arguments->columns,
+                     "COLUMN of the preset's first role, or ROLE=COLUMN")
         ->needs(preset);
     preset->excludes(spec);
     added->callback([added, arguments, preset, spec, &context] {

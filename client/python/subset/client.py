@@ -119,14 +119,15 @@ class Client:
         *,
         preset: Optional[str] = None,
         column: Optional[str] = None,
+        columns: Optional[Mapping[str, str]] = None,
         spec: Optional[Mapping[str, Any]] = None,
         update: bool = False,
         **parameters: float,
     ) -> Sampler:
         """Creates the sampler "dataset/sampler", or returns it where it is defined the same.
 
-        By a preset (`presets()` lists them) with its parameters and, for those that need strata,
-        their column; or by a whole `spec`, a dict of the proto's field names. `update` makes a new
+        By a preset (`presets()` lists them) with its parameters and the columns it reads: `column`
+        for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field names. `update` makes a new
         version where the definition differs, from the next epoch on; else that is AlreadyExists.
         """
         from google.protobuf.json_format import ParseDict, ParseError
@@ -136,8 +137,8 @@ class Client:
 
         if (preset is None) == (spec is None):
             raise ValueError("give either a preset or a spec")
-        if spec is not None and (parameters or column is not None):
-            raise ValueError("column and parameters belong to a preset")
+        if spec is not None and (parameters or column is not None or columns):
+            raise ValueError("columns and parameters belong to a preset")
         definition: Dict[str, Any] = {}
         if spec is not None:
             try:
@@ -148,6 +149,7 @@ class Client:
             definition["preset"] = sampler_pb2.PresetChoice(
                 name=preset,
                 column=column or "",
+                columns=dict(columns or {}),
                 parameters={key: float(value) for key, value in parameters.items()},
             )
         samplers = self._connection.samplers

@@ -44,11 +44,19 @@ class PresetParameter:
 
 
 @dataclass(frozen=True)
+class PresetColumn:
+    role: str  # such as "strata"
+    default: str  # empty: none
+    description: str
+
+
+@dataclass(frozen=True)
 class Preset:
     name: str
     source: str
     formula: str
     parameters: Tuple[PresetParameter, ...]
+    columns: Tuple[PresetColumn, ...]
     unbiased_for: str
 
 
@@ -127,6 +135,9 @@ def preset_from(message: Any) -> Preset:
                 p.description,
             )
             for p in message.parameters
+        ),
+        columns=tuple(
+            PresetColumn(c.name, c.default_column, c.description) for c in message.columns
         ),
         unbiased_for=message.unbiased_for,
     )
