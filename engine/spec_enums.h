@@ -124,6 +124,7 @@ inline constexpr EnumPair<v1::Weight::Target, sampling::Weight::Target> kTargets
     {v1::Weight::TARGET_UNSPECIFIED, sampling::Weight::Target::kDefault},
     {v1::Weight::NATURAL, sampling::Weight::Target::kNatural},
     {v1::Weight::BALANCED, sampling::Weight::Target::kBalanced},
+    {v1::Weight::SHARES, sampling::Weight::Target::kShares},
     {v1::Weight::NONE, sampling::Weight::Target::kNone},
 };
 

@@ -89,7 +89,7 @@ CellLayout UniformCells(const Population& population, uint64_t slots) {
 }
 
 CellLayout StratumCells(const PlanInput& input, const Population& population, uint64_t slots) {
-  const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
+  const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
   layout.strata = population.strata;
   layout.mass = static_cast<double>(slots);
@@ -106,7 +106,7 @@ CellLayout StratumCells(const PlanInput& input, const Population& population, ui
 
 CellLayout PrunedCells(const PlanInput& input, const Population& population, const SampleSet& low) {
   const Preference& preference = input.spec.preference;
-  const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
+  const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
   layout.own_members.reserve(population.size());
   ForEachStratum(population, preference.per_stratum, [&](size_t g, uint64_t count, auto sample) {
@@ -129,7 +129,7 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   const SamplerSpec& spec = input.spec;
   const bool shared = !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas;
   const bool balanced = spec.weight.target == Weight::Target::kBalanced;
-  const std::vector<double> inverse_targets = InverseTargets(spec.weight, population);
+  const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
   ForEachStratum(population, shared || balanced, [&](size_t g, uint64_t count, auto sample) {
     Cell* cell = AppendMembers(chosen, true, count, sample, &layout);

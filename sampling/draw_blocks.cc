@@ -74,7 +74,7 @@ std::vector<uint32_t> SlotsByTime(const PlanInput& input, const Population& popu
 // The share of the target distribution that is expected at all.
 double ReachedTarget(const PlanInput& input, const Population& population,
                      const std::vector<double>& expected) {
-  const std::vector<double> inverse = InverseTargets(input.spec.weight, population);
+  const std::vector<double> inverse = InverseTargets(input, population);
   double reached = 0;
   for (size_t g = 0; g < inverse.size(); ++g) {
     const auto first = expected.begin() + population.first(g);

@@ -67,7 +67,7 @@ InnerDraw CappedDraw(PlanInput input, const Population& population, const Shares
   // With floor_by_target the strata share out only what the floor leaves.
   guard.refresh = by_target < 1 ? guard.refresh / (1 - by_target) : 0;
   InnerDraw draw = InnerProbabilities(input, population);
-  const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
+  const std::vector<double> inverse_targets = InverseTargets(input, population);
   for (size_t g = 0; g < population.num_strata(); ++g) {
     const double share = population.num_strata() == 1 ? 1 : shares.share(g);
     const uint64_t end = population.first(g) + population.count(g);

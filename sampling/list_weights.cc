@@ -27,7 +27,7 @@ class Weigher {
       : input_(input),
         population_(population),
         drawn_(drawn),
-        inverse_targets_(InverseTargets(input.spec.weight, population)) {
+        inverse_targets_(InverseTargets(input, population)) {
     if (population.num_strata() > 1) strata_ = RangeLookup(population.strata->offsets);
   }
 

@@ -20,7 +20,7 @@ uint64_t Threshold(double probability) {
 MixtureMaker::MixtureMaker(const PlanInput& input, const Population& population,
                            const Shares& shares, std::vector<uint64_t> stale)
     : refresh_(input.spec.guard.refresh), by_target_(false), stale_(std::move(stale)) {
-  const std::vector<double> inverse_targets = InverseTargets(input.spec.weight, population);
+  const std::vector<double> inverse_targets = InverseTargets(input, population);
   const size_t strata = population.num_strata();
   for (size_t g = 0; g < strata; ++g) {
     MixedStratum stratum;

@@ -262,7 +262,7 @@ SamplerSpec Per(Preference::Kind kind) {
 
 constexpr char kVisible[] = "the mean over the samples that are seen";
 constexpr char kSamples[] = "the mean over samples";
-constexpr char kStrataMean[] = "the mean over strata";
+constexpr char kMix[] = "the mean of the mix that is drawn";
 
 }  // namespace
 
@@ -283,10 +283,10 @@ absl::Span<const Preset> Presets() {
        "uniform over the ceil(c(t) N) easiest; c(t) from `start` to 1 over `growth_epochs`",
        kVisible, Band("loss", true), kCurriculumParameters, kDifficulty},
       {"doremi", "Xie et al., DoReMi, NeurIPS 2023",
-       "log p_g += eta max(0, loss - irreducible loss)_g; p <- (1 - eps) p + eps/G", kStrataMean,
+       "log p_g += eta max(0, loss - irreducible loss)_g; p <- (1 - eps) p + eps/G", kMix,
        Shares(G::kDoremi), kAdaptiveParameters, kGroupStrata},
       {"effective_number", "Cui et al. 2019",
-       "p_g proportional to n_g / E_g, E_g = (1 - beta^n_g)/(1 - beta)", kStrataMean,
+       "p_g proportional to n_g / E_g, E_g = (1 - beta^n_g)/(1 - beta)", kMix,
        Shares(G::kEffectiveNumber), kEffectiveNumberParameters, kClassStrata},
       {"el2n", "Paul et al., Deep learning on a data diet, NeurIPS 2021",
        "uniform over the `keep` N samples of largest EL2N, after the `skip` N largest", kVisible,
@@ -299,10 +299,10 @@ absl::Span<const Preset> Presets() {
        kForgettingParameters,
        {}},
       {"group_balanced", "temperature sampling, as in multilingual training",
-       "p_g proportional to n_g^(1/T)", kStrataMean, Shares(G::kTemperature),
-       kTemperatureParameters, kGroupStrata},
+       "p_g proportional to n_g^(1/T)", kMix, Shares(G::kTemperature), kTemperatureParameters,
+       kGroupStrata},
       {"group_dro", "Sagawa et al., Group DRO, ICLR 2020", "q_g <- q_g exp(eta l_g), normalised",
-       kStrataMean, Shares(G::kGroupDro), kAdaptiveParameters, kGroupStrata},
+       kMix, Shares(G::kGroupDro), kAdaptiveParameters, kGroupStrata},
       {"hard_example", "standard; Shrivastava et al., OHEM, 2016, on stored scores",
        "uniform over the `keep` N samples of largest score, after the `skip` N largest", kVisible,
        Band("loss", false), kHardParameters, kScore},
@@ -314,7 +314,7 @@ absl::Span<const Preset> Presets() {
        "the sum over samples, over an epoch", Prefers(P::kBelowMeanPruning), kInfoBatchParameters,
        kScore},
       {"odm", "Albalak et al., Online data mixing, 2023",
-       "Exp3 over strata, the reward of a stratum is its loss", kStrataMean, Shares(G::kOdm),
+       "Exp3 over strata, the reward of a stratum is its loss", kMix, Shares(G::kOdm),
        kUniformParameters, kGroupStrata},
       {"per", "Schaul et al., Prioritized experience replay, ICLR 2016, proportional",
        "q_i = s_i^alpha/sum s^alpha; w_i = (1/(N q_i))^beta / max w", "nothing (beta < 1)",
@@ -367,8 +367,8 @@ absl::Span<const Preset> Presets() {
        kUniformParameters,
        {}},
       {"unimax", "Chung et al., UniMax, ICLR 2023",
-       "shares as even as `max_epochs` passes over each stratum allow", kStrataMean,
-       Shares(G::kUnimax), kUnimaxParameters, kGroupStrata},
+       "shares as even as `max_epochs` passes over each stratum allow", kMix, Shares(G::kUnimax),
+       kUnimaxParameters, kGroupStrata},
   };
   return *presets;
 }

@@ -6,11 +6,22 @@
 
 namespace subset::sampling {
 
+namespace {
+
+// Who asks for shares wants the mean of that mix.
+Weight::Target DefaultTarget(const Proportion& proportion) {
+  if (proportion.as_in_the_data()) return Weight::Target::kNatural;
+  const bool equal = proportion.kind == Proportion::Kind::kEqual && proportion.within == nullptr;
+  return equal ? Weight::Target::kBalanced : Weight::Target::kShares;
+}
+
+}  // namespace
+
 absl::Status ResolveWeight(SamplerSpec* spec) {
   Weight& weight = spec->weight;
-  if (weight.target == Weight::Target::kDefault) {
-    weight.target = spec->proportion.kind == Proportion::Kind::kEqual ? Weight::Target::kBalanced
-                                                                      : Weight::Target::kNatural;
+  if (weight.target == Weight::Target::kDefault) weight.target = DefaultTarget(spec->proportion);
+  if (weight.target == Weight::Target::kShares && spec->proportion.as_in_the_data()) {
+    weight.target = Weight::Target::kNatural;
   }
   SUBSET_RETURN_IF_ERROR(
       CheckRange("weight.beta", weight.beta, weight.beta >= 0 && weight.beta <= 1, "[0, 1]"));

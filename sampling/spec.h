@@ -150,7 +150,7 @@ struct Guard {
 };
 
 struct Weight {
-  enum class Target { kDefault, kNatural, kBalanced, kNone };
+  enum class Target { kDefault, kNatural, kBalanced, kNone, kShares };
   enum class Normalise { kNothing, kMaximum, kSelf };
   Target target = Target::kDefault;
   double beta = 1;

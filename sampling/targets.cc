@@ -3,12 +3,23 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sampling/proportion.h"
+#include "sampling/shares.h"
+
 namespace subset::sampling {
 
-std::vector<double> InverseTargets(const Weight& weight, const Population& population) {
+std::vector<double> InverseTargets(const PlanInput& input, const Population& population) {
+  const Weight::Target target = input.spec.weight.target;
   const size_t strata = population.num_strata();
   std::vector<double> inverse(strata, static_cast<double>(population.size()));
-  if (weight.target != Weight::Target::kBalanced || population.strata == nullptr) return inverse;
+  if (population.strata == nullptr) return inverse;
+  if (target == Weight::Target::kShares) {
+    const Shares shares = SharesOf(input, population);
+    for (size_t g = 0; g < strata; ++g) {
+      inverse[g] = static_cast<double>(population.count(g)) / shares.share(g);
+    }
+  }
+  if (target != Weight::Target::kBalanced) return inverse;
   const std::vector<int64_t>& values = population.strata->values;  // equal ones are neighbours
   std::vector<uint64_t> members;                                   // of each outer stratum
   for (size_t g = 0; g < strata; ++g) {

@@ -5,14 +5,15 @@
 
 #include <vector>
 
+#include "sampling/plan.h"
 #include "sampling/population.h"
-#include "sampling/spec.h"
 
 namespace subset::sampling {
 
 // Returns 1 / r_i of the members of each stratum: n for the natural target (and for none), C n_g
-// for the balanced one, where g is of the C strata of proportion.column, whatever is nested in it.
-std::vector<double> InverseTargets(const Weight& weight, const Population& population);
+// for the balanced one, where g is of the C strata of proportion.column, whatever is nested in it,
+// n_g / p_g for that of the shares (infinite where p_g is 0).
+std::vector<double> InverseTargets(const PlanInput& input, const Population& population);
 
 }  // namespace subset::sampling
 

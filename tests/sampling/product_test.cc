@@ -16,6 +16,9 @@
 #include "gtest/gtest.h"
 #include "sampling/eligible.h"
 #include "sampling/plan.h"
+#include "sampling/population.h"
+#include "sampling/proportion.h"
+#include "sampling/shares.h"
 #include "tests/sampling/spec_case.h"
 #include "tests/testing/status_matchers.h"
 
@@ -176,6 +179,7 @@ Options Weights() {
       {"natural", target(Weight::Target::kNatural)},
       {"balanced", target(Weight::Target::kBalanced)},
       {"none", target(Weight::Target::kNone)},
+      {"shares", target(Weight::Target::kShares)},
       {"tempered maximum",
        [](SamplerSpec& s) {
          s.weight.beta = .5;
@@ -244,8 +248,19 @@ std::vector<double> TargetOf(const PlanInput& input, const std::vector<uint16_t>
     ++members[labels[i]];
     ++n;
   }
-  const bool balanced = input.spec.weight.target == Weight::Target::kBalanced;
   std::vector<double> r(input.num_samples);
+  if (input.spec.weight.target == Weight::Target::kShares) {
+    const Population population = *BuildPopulation(input);
+    const Shares shares = SharesOf(input, population);
+    for (size_t g = 0; g < population.num_strata(); ++g) {
+      const uint64_t end = population.first(g) + population.count(g);
+      for (uint64_t slot = population.first(g); slot < end; ++slot) {
+        r[population.sample(slot)] = shares.share(g) / static_cast<double>(population.count(g));
+      }
+    }
+    return r;
+  }
+  const bool balanced = input.spec.weight.target == Weight::Target::kBalanced;
   for (uint64_t i = 0; i < input.num_samples; ++i) {
     if (!eligible.Contains(i)) continue;
     r[i] = balanced ? 1 / (static_cast<double>(members.size()) * members[labels[i]]) : 1 / n;
