@@ -128,10 +128,11 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
                        const SampleSet& chosen) {
   const SamplerSpec& spec = input.spec;
   const bool shared = !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas;
-  const bool balanced = spec.weight.target == Weight::Target::kBalanced;
+  const Weight::Target target = spec.weight.target;
+  const bool by_stratum = target == Weight::Target::kBalanced || target == Weight::Target::kShares;
   const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
-  ForEachStratum(population, shared || balanced, [&](size_t g, uint64_t count, auto sample) {
+  ForEachStratum(population, shared || by_stratum, [&](size_t g, uint64_t count, auto sample) {
     Cell* cell = AppendMembers(chosen, true, count, sample, &layout);
     if (cell != nullptr) {
       cell->stored = true;
@@ -157,7 +158,7 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   }
   for (Cell& cell : layout.cells) {
     cell.inverse_target =
-        balanced ? cell.inverse_target * reached : static_cast<double>(layout.own_members.size());
+        by_stratum ? cell.inverse_target * reached : static_cast<double>(layout.own_members.size());
   }
   return layout;
 }

@@ -52,11 +52,12 @@ TEST(TargetsTest, ABalancedTargetCountsEveryOuterStratumTheSame) {
   strata->inner_values = {0, 1, 0};
   strata->offsets = {0, 1, 4, 6};
   strata->members = {0, 1, 2, 3, 4, 5};
-  Weight weight;
-  weight.target = Weight::Target::kBalanced;
-  EXPECT_EQ(InverseTargets(weight, {6, strata}), (std::vector<double>{8, 8, 4}));
-  weight.target = Weight::Target::kNatural;
-  EXPECT_EQ(InverseTargets(weight, {6, strata}), (std::vector<double>{6, 6, 6}));
+  PlanInput input;
+  input.num_samples = 6;
+  input.spec.weight.target = Weight::Target::kBalanced;
+  EXPECT_EQ(InverseTargets(input, {6, strata}), (std::vector<double>{8, 8, 4}));
+  input.spec.weight.target = Weight::Target::kNatural;
+  EXPECT_EQ(InverseTargets(input, {6, strata}), (std::vector<double>{6, 6, 6}));
 }
 
 TEST(WeightTest, MaximumDividesByTheLargestWeightTheEpochCanGive) {
