@@ -64,9 +64,17 @@ TEST_F(ClientTest, AttemptsAreBoundedAndTheLastErrorIsReturned) {
   EXPECT_THAT(server_.calls(), SizeIs(4));
 }
 
+TEST_F(ClientTest, ACancellationTheClientDidNotCauseIsTriedAgain) {
+  MakeRun();
+  const grpc::Status cancelled(grpc::StatusCode::CANCELLED, "the proxy went away");
+  server_.FailNext({cancelled, cancelled});
+  ASSERT_OK(client_->GetRun(Named("r")));
+  EXPECT_THAT(server_.calls(), ElementsAre("CreateRun", "GetRun", "GetRun", "GetRun"));
+}
+
 TEST_F(ClientTest, OtherCodesAreFinal) {
   for (int code = 1; code <= 16; ++code) {
-    if (code == grpc::StatusCode::UNAVAILABLE) continue;
+    if (code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED) continue;
     const size_t before = server_.calls().size();
     server_.FailNext({grpc::Status(static_cast<grpc::StatusCode>(code), "no")});
     EXPECT_THAT(client_->GetRun(Named("r")), StatusIs(static_cast<absl::StatusCode>(code), "no"));
