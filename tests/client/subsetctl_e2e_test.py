@@ -78,7 +78,8 @@ def train(ctl: Ctl, folder: pathlib.Path) -> None:
     spec = folder / "tenth.textproto"
     spec.write_text("draw { kind: EPOCH fraction: 0.1 }\n")
     tenth = ctl.json("sampler", "create", "digits/tenth", "--spec", str(spec))
-    assert tenth["spec"]["draw"] == {"kind": "EPOCH", "fraction": 0.1}
+    draw = tenth["spec"]["draw"]
+    assert (draw["kind"], draw["fraction"]) == ("EPOCH", 0.1), draw
     presets = {preset["name"] for preset in ctl.json("sampler", "presets")["presets"]}
     assert presets >= {"uniform", "class_balanced", "importance", "infobatch"}, presets
 
