@@ -25,7 +25,7 @@ class InfoBatchTest : public ::testing::Test {
                          uint32_t total_epochs = 200) {
     PlanInput input;
     input.spec =
-        PresetSpec("infobatch", {{"total_epochs", static_cast<double>(total_epochs)}}, "").value();
+        PresetSpec("infobatch", {{"total_epochs", static_cast<double>(total_epochs)}}, {}).value();
     input.key = {11, 1, epoch};
     input.num_samples = n;
     input.columns.scores["loss"] = scores.view();

@@ -59,7 +59,7 @@ absl::Status ReadPreset(const Arguments& arguments, v1::PresetChoice* preset) {
         absl::StrSplit(column, absl::MaxSplits('=', 1));
     if (parts.second.empty()) {
       preset->set_column(column);
-    } else if (!preset->mutable_columns()->insert(parts).second) {
+    } else if (!preset->mutable_columns()->insert({parts.first, parts.second}).second) {
       return InvalidField("--column", absl::StrCat("names ", parts.first, " twice"));
     }
   }
