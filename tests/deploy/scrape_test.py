@@ -131,7 +131,7 @@ def test_rules_load_and_nothing_fires(prometheus: Prometheus) -> None:
         return [rule for group in prometheus.get("rules") for rule in group["rules"]]
 
     wait_for(lambda: all(rule["health"] == "ok" for rule in rules()), "every rule was evaluated")
-    assert len(rules()) == 7
+    assert len(rules()) == 8
     assert [r["name"] for r in rules() if r["state"] != "inactive"] == []
 
 
@@ -140,7 +140,7 @@ def test_every_metric_an_alert_uses_is_on_the_page(server: ServerProcess) -> Non
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
     expressions = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
     used = set(re.findall(r"\b((?:subset|grpc_server)_[a-z_]+)\s*[{\[]", expressions))
-    assert len(used) == 5
+    assert len(used) == 6
     assert used - present == set()
     for metric, labels in re.findall(r"\b((?:subset|grpc_server)_[a-z_]+)\{([^}]*)\}", expressions):
         names = set(re.findall(r"(\w+)\s*(?:=~|=)", labels)) - {"job"}  # the scrape's own
