@@ -67,3 +67,52 @@ def test_a_column_that_is_not_there_is_named(
     with pytest.raises(subset.SubsetError, match=message):
         client.ensure_sampler(f"{name}/s", preset="class_balanced", columns=columns)
     assert client.list_samplers(name) == []
+
+
+def test_a_preview_says_what_is_drawn_and_an_explanation_why(client: subset.Client, name: str) -> None:
+    client.ensure_dataset(name, columns=COLUMNS)
+    client.ensure_sampler(
+        f"{name}/s",
+        spec={
+            "eligible": {"all": [{"column": "quality", "range": {"minimum": 0.5}}]},
+            "proportion": {"kind": "EQUAL", "column": "label"},
+        },
+    )
+    preview = client.preview_sampler(f"{name}/s")
+    good = COLUMNS["quality"] >= 0.5
+    assert int(preview["eligible_samples"]) == good.sum()
+    assert [int(s["value"]) for s in preview["strata"]] == [0, 1, 2]
+    assert [s["share"] for s in preview["strata"]] == pytest.approx([1 / 3] * 3, abs=0.01)
+
+    out, chosen = int(np.flatnonzero(~good)[0]), int(np.flatnonzero(good)[0])
+    refused = client.explain_sample(f"{name}/s", out)
+    assert not refused["eligible"]
+    assert refused["predicates"][0]["value"] == pytest.approx(float(COLUMNS["quality"][out]))
+    assert not refused["predicates"][0]["passes"]
+    drawn = client.explain_sample(f"{name}/s", chosen)
+    members = int((good & (COLUMNS["label"] == 0)).sum())
+    assert drawn["eligible"] and drawn["preference"] == pytest.approx(1 / members)
+    with pytest.raises(subset.SubsetError, match=str(SAMPLES)):
+        client.explain_sample(f"{name}/s", SAMPLES)
+
+
+def test_a_strategy_of_ones_own_is_a_plan_handed_in(client: subset.Client, name: str) -> None:
+    client.ensure_dataset(name, columns=COLUMNS)
+    client.ensure_sampler(f"{name}/own", spec={"draw": {"kind": "PROVIDED"}})
+    run = client.run(name, sampler=f"{name}/own", seed=1, global_batch_size=50)
+    probabilities = COLUMNS["quality"] / COLUMNS["quality"].sum()
+    mine = np.random.default_rng(1).choice(SAMPLES, size=200, p=probabilities.astype(float) / probabilities.sum(dtype=float))
+    expected = 200 * probabilities[mine].astype(float)
+    assert run.provide_epoch(0, mine, expected=expected).num_positions == 200
+    draws = train_epoch(run, 0)
+    np.testing.assert_array_equal(np.concatenate([d.indices for d in draws]), mine)
+    weights = np.concatenate([d.weights for d in draws])
+    np.testing.assert_allclose(weights, 200 / SAMPLES / expected, rtol=1e-6)
+
+    assert run.provide_epoch(1, [5, 5, 3]).num_positions == 3
+    assert run.batch(1, 0, 3).indices.tolist() == [5, 5, 3]
+    assert run.batch(1, 0, 3).weights.tolist() == [1, 1, 1]
+    with pytest.raises(subset.SubsetError, match=str(SAMPLES)):
+        run.provide_epoch(2, [SAMPLES])
+    with pytest.raises(ValueError, match="expected"):
+        run.provide_epoch(2, [1, 2], expected=[1.0])

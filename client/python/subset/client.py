@@ -174,6 +174,34 @@ class Client:
             self._connection.call(self._connection.samplers.GetSampler, request)
         )
 
+    def preview_sampler(
+        self, name: str, *, run: str = "", epoch: Optional[int] = None
+    ) -> Dict[str, Any]:
+        """What the next epoch would be drawn from, without opening it.
+
+        Share per stratum, expected repeats, effective sample size, largest weight, coverage after k
+        epochs, a histogram of expected draws: a dict of the field names of PreviewSamplerResponse.
+        `run`: whose scores, seed, batch size and epochs are taken; without one nothing is scored.
+        O(num_samples) on the server. Raises NotFound.
+        """
+        from subset.v1 import sampler_pb2
+
+        request = sampler_pb2.PreviewSamplerRequest(planned=_planned(name, run, epoch))
+        return _as_dict(self._connection.call(self._connection.samplers.PreviewSampler, request))
+
+    def explain_sample(
+        self, name: str, index: int, *, run: str = "", epoch: Optional[int] = None
+    ) -> Dict[str, Any]:
+        """Why sample `index` would be drawn or not, with each choice's part in its probability.
+
+        A dict of the field names of ExplainSampleResponse; `run` and cost as in preview_sampler.
+        Raises NotFound, InvalidArgument (an index past the end).
+        """
+        from subset.v1 import sampler_pb2
+
+        request = sampler_pb2.ExplainSampleRequest(planned=_planned(name, run, epoch), index=index)
+        return _as_dict(self._connection.call(self._connection.samplers.ExplainSample, request))
+
     def list_samplers(self, dataset: str = "") -> List[Sampler]:
         """Those of one dataset, or all, by name."""
         from subset.v1 import sampler_pb2
@@ -329,6 +357,20 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+def _planned(sampler: str, run: str, epoch: Optional[int]) -> Any:
+    from subset.v1 import sampler_pb2
+
+    return sampler_pb2.PlannedEpoch(sampler=sampler, run=run, epoch=epoch)
+
+
+def _as_dict(message: Any) -> Dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(
+        message, preserving_proto_field_name=True, including_default_value_fields=True
+    )
 
 
 def _verify(imported: Dataset, sent: List[ColumnData]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from subset.batch_sampler import BatchSampler
 
 _OPEN_SECONDS = 30.0  # one attempt at opening an epoch; the server may wait for feedback meanwhile
+_PROVIDE_POSITIONS = 1 << 16  # of one message
 
 
 class Run:
@@ -97,6 +98,51 @@ class Run:
             except DeadlineExceeded:
                 if time.monotonic() >= until:
                     raise
+
+    def provide_epoch(
+        self, epoch: int, indices: Any, *, expected: Optional[Any] = None
+    ) -> Epoch:
+        """Opens an epoch whose samples and order are given, for a sampler whose draw is PROVIDED.
+
+        `indices`: one sample a position, repeats allowed. `expected`: for each of them, how often
+        that sample is expected in such an epoch (its inclusion probability, or the length times the
+        probability of one draw), from which weights follow; without it they are 1 and called
+        biased. Gets the same batches, replay and feedback as any epoch. All or nothing; repeating
+        it is safe. Raises InvalidArgument, FailedPrecondition (not PROVIDED, or opened otherwise).
+        """
+        import numpy as np
+
+        from subset.v1 import training_pb2
+
+        chosen = np.ascontiguousarray(indices, dtype="<u4")
+        counts = None if expected is None else np.ascontiguousarray(expected, dtype="<f8")
+        if chosen.ndim != 1 or not len(chosen):
+            raise ValueError(f"indices of shape {chosen.shape}: one number for each position")
+        if counts is not None and counts.shape != chosen.shape:
+            raise ValueError(f"expected of shape {counts.shape} for {chosen.shape} indices")
+        message = training_pb2.ProvideEpochRequest
+        header = message.Header(
+            run_uid=self.uid,
+            epoch=epoch,
+            num_positions=len(chosen),
+            has_expected=counts is not None,
+        )
+
+        def messages() -> Iterator[Any]:
+            yield message(header=header)
+            for first in range(0, len(chosen), _PROVIDE_POSITIONS):
+                part = slice(first, first + _PROVIDE_POSITIONS)
+                yield message(
+                    chunk=message.Chunk(
+                        first_position=first,
+                        indices=chosen[part].tobytes(),
+                        expected=b"" if counts is None else counts[part].tobytes(),
+                    )
+                )
+
+        return epoch_from(
+            self._connection.call(self._connection.training.ProvideEpoch, messages)
+        )
 
     def batch(self, epoch: int, position: int, size: int, *, probabilities: bool = True) -> Draw:
         """`size` samples from `position` of the epoch, cut at its end. Always the same ones.
