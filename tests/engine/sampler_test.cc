@@ -1,6 +1,7 @@
 // The calls about samplers, and their definitions between API and sampling.
 
 #include "engine/spec_proto.h"
+#include "sampling/presets.h"
 #include "tests/engine/engine_testing.h"
 
 namespace subset {
@@ -45,10 +46,14 @@ TEST(SamplerTest, EveryPresetSurvivesItsProto) {
 
 TEST(SamplerTest, ThePresetTableIsServed) {
   TestEngine t;
-  std::string names;
-  const v1::ListPresetsResponse presets = t.engine->ListPresets();
-  for (const auto& preset : presets.presets()) names += preset.name() + " ";
-  EXPECT_EQ(names, "class_balanced importance infobatch uniform ");
+  const v1::ListPresetsResponse served = t.engine->ListPresets();
+  ASSERT_EQ(static_cast<size_t>(served.presets_size()), sampling::Presets().size());
+  for (int i = 0; i < served.presets_size(); ++i) {
+    const sampling::Preset& preset = sampling::Presets()[i];
+    EXPECT_EQ(served.presets(i).name(), preset.name);
+    EXPECT_EQ(static_cast<size_t>(served.presets(i).parameters_size()), preset.parameters.size());
+    EXPECT_EQ(static_cast<size_t>(served.presets(i).columns_size()), preset.columns.size());
+  }
 }
 
 TEST(SamplerTest, TheSameDefinitionAgainChangesNothing) {

@@ -368,9 +368,10 @@ def _planned(sampler: str, run: str, epoch: Optional[int]) -> Any:
 def _as_dict(message: Any) -> Dict[str, Any]:
     from google.protobuf.json_format import MessageToDict
 
-    return MessageToDict(
+    fields: Dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, including_default_value_fields=True
     )
+    return fields
 
 
 def _verify(imported: Dataset, sent: List[ColumnData]) -> None:
