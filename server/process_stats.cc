@@ -30,6 +30,10 @@ double BootTimestampSeconds() {
   return 0;
 }
 
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
+
 }  // namespace
 
 ProcessStats ReadProcessStats() {
@@ -46,11 +50,14 @@ ProcessStats ReadProcessStats() {
       return number - 3 < fields.size() ? std::strtod(fields[number - 3].c_str(), nullptr) : 0.0;
     };
     const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-    stats.cpu_seconds = (field(14) + field(15)) / ticks;
     stats.threads = field(20);
     stats.start_timestamp_seconds = BootTimestampSeconds() + field(22) / ticks;
     stats.virtual_bytes = field(23);
     stats.resident_bytes = field(24) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  }
+  rusage usage{};  // in microseconds, where /proc/self/stat counts ticks of 10 ms
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    stats.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
   }
   std::error_code error;
   for (std::filesystem::directory_iterator it("/proc/self/fd", error), end; !error && it != end;

@@ -15,7 +15,7 @@ struct ProcessStats {
   double start_timestamp_seconds = 0;  // since 1970
 };
 
-// Reads /proc; a value that cannot be read stays 0.
+// Reads /proc and getrusage; a value that cannot be read stays 0.
 ProcessStats ReadProcessStats();
 
 }  // namespace subset
