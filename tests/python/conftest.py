@@ -26,6 +26,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import subset  # noqa: E402
+from away import Away  # noqa: E402
 from fake_server import FakeServer  # noqa: E402
 from server_process import ServerProcess  # noqa: E402
 
@@ -75,3 +76,11 @@ def fake() -> Iterator[FakeServer]:
     server = FakeServer()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def away(subsetd: str, tmp_path: pathlib.Path) -> Iterator[Away]:
+    """A real server of the test's own, to be taken away."""
+    server = Away(subsetd, tmp_path)
+    yield server
+    server.go()

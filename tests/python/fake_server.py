@@ -52,6 +52,7 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
         self.messages: Dict[Tuple[int, int], Any] = {}  # (session, sequence) -> request, applied
         self.duplicates = 0
         self.sessions = 0
+        self.generation = 0
         self.break_stream_after: Deque[int] = (
             deque()
         )  # replies until a stream fails, one per stream
@@ -114,6 +115,7 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
             sampler="d/s",
             num_samples=self.num_samples,
             global_batch_size=self.global_batch_size,
+            generation=self.generation,
         )
         run.feedback_timeout.seconds = 60
         return run
@@ -209,3 +211,11 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
             return training_pb2.ReportFeedbackResponse(durability=1, duplicate=again)
 
         return self._answer("ReportFeedback", context, handle)
+
+    def Rollback(self, request: Any, context: Any) -> Any:
+        def handle() -> Any:
+            done = request.generation != self.generation
+            self.generation += not done
+            return training_pb2.RollbackResponse(generation=self.generation, duplicate=done)
+
+        return self._answer("Rollback", context, handle)

@@ -1,4 +1,4 @@
-"""The training loops of the READMEs run as printed."""
+"""The training loops of the READMEs and of the manual run as printed."""
 
 from __future__ import annotations
 
@@ -50,3 +50,34 @@ def test_the_loop_of_the_readme_runs_as_printed(
         info = client.describe_run(changes["resnet-s1"])
     assert info.scored_samples == 3_000
     assert info.epochs[-1].acknowledged_positions == info.epochs[-1].num_positions
+
+
+def test_the_leased_loop_of_the_manual_runs_as_printed(
+    server: ServerProcess, client: subset.Client
+) -> None:
+    import torch.nn.functional as F
+    from subset.torch import DataLoader, IndexedDataset
+
+    code = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "delivery.md").read_text(), flags=re.DOTALL
+    )[0]
+    for printed, here in {"90": "2", "workers=8": "workers=2"}.items():
+        assert printed in code
+        code = code.replace(printed, here)
+    client.ensure_dataset("manual", num_samples=300)
+    client.ensure_sampler("manual/all", preset="uniform")
+    run = client.run("manual", sampler="manual/all", global_batch_size=32)
+    model = torch.nn.Linear(8, 3)
+    names: Dict[str, Any] = {
+        "DataLoader": DataLoader,
+        "F": F,
+        "IndexedDataset": IndexedDataset,
+        "model": model,
+        "opt": torch.optim.SGD(model.parameters(), lr=0.1),
+        "run": run,
+        "train_set": TensorDataset(torch.randn(300, 8), torch.randint(0, 3, (300,))),
+    }
+    exec(code, names)
+    run.flush()
+    assert [e.acknowledged_positions for e in run.info().epochs] == [300, 300]
+    assert run.info().scored_samples == 300

@@ -12,30 +12,42 @@ from subset.draw import Draw
 from subset.errors import (
     AlreadyExists,
     Cancelled,
+    CheckpointGone,
     DataLoss,
     DeadlineExceeded,
     FailedPrecondition,
     ForkedProcess,
+    GenerationPassed,
     Internal,
     InvalidArgument,
+    LeaseExpired,
+    LeaseForeign,
+    LeaseUnknown,
     NotFound,
     OutOfRange,
     PermissionDenied,
     ResourceExhausted,
+    SamplesParked,
     SubsetError,
     Unavailable,
 )
 from subset.local import local
-from subset.reporter import UnusableValue
-from subset.resources import Column, Dataset, Epoch, Preset, PresetParameter, RunInfo, Sampler
-from subset.resources import ScoreVersion
+from subset.leased import LeasedBatches, LeasedBatchSampler
+from subset.report import UnusableValue
+from subset.resources import Acknowledged, AcknowledgedBlock, Checkpoint, Column, Dataset, Epoch
+from subset.resources import Lease, LeasedBlock, Leases, ParkedBlock, Preset, PresetParameter
+from subset.resources import RolledBack, RunInfo, Sampler, ScoreVersion
 from subset.retry import Retry
 from subset.run import Run
 
 __all__ = [
+    "Acknowledged",
+    "AcknowledgedBlock",
     "AlreadyExists",
     "BatchSampler",
     "Cancelled",
+    "Checkpoint",
+    "CheckpointGone",
     "Client",
     "Column",
     "DataLoss",
@@ -45,18 +57,30 @@ __all__ = [
     "Epoch",
     "FailedPrecondition",
     "ForkedProcess",
+    "GenerationPassed",
     "Internal",
     "InvalidArgument",
+    "Lease",
+    "LeaseExpired",
+    "LeaseForeign",
+    "LeaseUnknown",
+    "LeasedBatchSampler",
+    "LeasedBatches",
+    "LeasedBlock",
+    "Leases",
     "NotFound",
     "OutOfRange",
+    "ParkedBlock",
     "PermissionDenied",
     "Preset",
     "PresetParameter",
     "ResourceExhausted",
     "Retry",
+    "RolledBack",
     "Run",
     "RunInfo",
     "Sampler",
+    "SamplesParked",
     "ScoreVersion",
     "SubsetError",
     "Unavailable",

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from subset import state as tokens
 from subset.distributed import agreement, can_agree, detect_rank, group_timeout
 from subset.draw import Draw
-from subset.fallback import Fallback, uniform_batch
+from subset.fallback import Fallback, check_unrestricted, uniform_batch
 from subset.prefetch import Prefetch
 from subset.resources import Epoch
 from subset.run import Run
@@ -31,6 +31,15 @@ def draw_of(indices: List[int]) -> Draw:
     if not indices or not isinstance(indices[0], FirstIndex):
         raise ValueError("these indices do not come from run.batch_sampler()")
     return Draw(indices[0].draw)
+
+
+def index_list(draw: Draw) -> List[int]:
+    """The draw's indices, the first of which carries it."""
+    indices: List[int] = draw.indices.tolist()
+    first = FirstIndex(indices[0])
+    first.draw = draw.to_bytes()
+    indices[0] = first
+    return indices
 
 
 class BatchSampler:
@@ -115,7 +124,7 @@ class BatchSampler:
                 "these batches are shared out among the ranks already: keep the framework from"
                 " doing it again (subset.accelerate.prepare, or do not prepare the loader)"
             )
-        return self.run._known_batch_size() or None
+        return self.run._binding.known_batch_size() or None
 
     def set_epoch(self, epoch: int) -> None:
         """The next iteration is this epoch, from its beginning or where a loaded state stood."""
@@ -148,14 +157,14 @@ class BatchSampler:
         seed or global batch size, showing both values.
         """
         epoch, step = tokens.read(state, self._identity(loaded=False))
-        self._loaded = dict(state) if self.run._info is None else None
+        self._loaded = dict(state) if self.run._binding.known() is None else None
         self._go_to(epoch, step)
         self.run._reported.pop((self.rank, self.world_size), None)
         self._stop()
 
     def _identity(self, *, loaded: bool = True) -> Dict[str, Any]:
         """What a state says it belongs to; 0 for what only the server knows."""
-        run, info = self.run, self.run._info
+        run, info = self.run, self.run._binding.known()
         identity: Dict[str, Any] = {
             "dataset": run.sampler.partition("/")[0],
             "sampler": run.sampler,
@@ -164,7 +173,7 @@ class BatchSampler:
             "sampler_uid": info.sampler_uid if info else 0,
             "run_uid": info.uid if info else 0,
             "seed": run.seed,
-            "global_batch_size": run._known_batch_size(),
+            "global_batch_size": run._binding.known_batch_size(),
         }
         if loaded and self._loaded is not None:
             identity = {key: self._loaded[key] for key in identity}
@@ -212,7 +221,7 @@ class BatchSampler:
 
     def _open(self, epoch: int) -> Epoch:
         if self._epoch is None or self._epoch.epoch != epoch:
-            self.run._bind()
+            self.run._binding.get()
             if self._loaded is not None:  # now everything in it can be checked
                 tokens.read(self._loaded, self._identity(loaded=False))
                 self._loaded = None
@@ -247,7 +256,7 @@ class BatchSampler:
                     self._patience,
                 )
             return None
-        self.run._check_unrestricted()
+        check_unrestricted(self.run._connection, self.run.sampler)
         if self._agree is None:
             self._agree = agreement(self.world_size)
         block = self._prefetch if self.world_size > 1 else 1
@@ -271,13 +280,9 @@ class BatchSampler:
             self._iteration = None
 
     def _give(self, reply: bytes) -> List[int]:
-        draw = self.run._received(reply, self.run.uid, self.rank, self.world_size)
-        indices: List[int] = draw.indices.tolist()
-        first = FirstIndex(indices[0])
-        first.draw = draw.to_bytes()
-        indices[0] = first
+        draw = self.run._received(reply, rank=self.rank, world_size=self.world_size)
         self._given = (draw.epoch, draw.step + 1)
-        return indices
+        return index_list(draw)
 
     def _end(self) -> None:
         self._ended = True
@@ -312,7 +317,7 @@ class _Iteration(Iterator[List[int]]):
         began = time.monotonic()
         if self._fallback is not None and self._fallback.is_local(self._step, self._prefetch):
             reply = uniform_batch(
-                run._bind(), self._epoch, self._step, sampler.rank, sampler.world_size
+                run._binding.get(), self._epoch, self._step, sampler.rank, sampler.world_size
             )
         else:
             reply = self._prefetch.take()

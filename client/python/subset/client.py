@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, cast
 from subset import resources
 from subset.columns import ColumnData, fingerprint, type_name
 from subset.columns import column as column_data
+from subset.binding import Binding
 from subset.connection import Connection
 from subset.errors import DataLoss, NotFound
 from subset.resources import Dataset, Preset, RunInfo, Sampler
@@ -127,8 +128,9 @@ class Client:
         """Creates the sampler "dataset/sampler", or returns it where it is defined the same.
 
         By a preset (`presets()` lists them) with its parameters and the columns it reads: `column`
-        for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field names. `update` makes a new
-        version where the definition differs, from the next epoch on; else that is AlreadyExists.
+        for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field names.
+        `update` makes a new version where the definition differs, from the next epoch on; else that
+        is AlreadyExists.
         """
         from google.protobuf.json_format import ParseDict, ParseError
 
@@ -239,6 +241,9 @@ class Client:
         global_batch_size: Optional[int] = None,
         drop_last: bool = False,
         feedback_timeout: Optional[float] = None,
+        score_ema: Optional[Mapping[str, float]] = None,
+        copy_scores_from: str = "",
+        time_to_live: Optional[float] = None,
         report_capacity: int = 1 << 20,
         unusable: str = "acknowledge",
     ) -> Run:
@@ -246,10 +251,12 @@ class Client:
 
         `global_batch_size`: samples per optimizer step over all ranks; may be given later, to
         batch_sampler(). `feedback_timeout`: seconds an epoch driven by scores waits for the reports
-        of the one before (60). `report_capacity`: samples that may wait to be reported. `unusable`:
-        what becomes of reported values that are not finite, or negative losses: "acknowledge" sends
-        the others and acknowledges all; "raise" sends nothing of their batch, and flush() raises
-        InvalidArgument. Both count and list them.
+        of the one before (60). `score_ema`: rates in (0, 1] by reported column: it is smoothed.
+        `copy_scores_from`: a run of the dataset whose scores a new run starts with. `time_to_live`:
+        seconds without use after which the server deletes the run. `report_capacity`: samples that
+        may wait to be reported. `unusable`: what becomes of reported values that are not finite, or
+        negative losses: "acknowledge" sends the others and acknowledges all; "raise" sends nothing
+        of their batch, and flush() raises InvalidArgument. Both count and list them.
 
         Raises NotFound (sampler), AlreadyExists (a run with other settings).
         """
@@ -259,7 +266,7 @@ class Client:
             raise ValueError(f"global_batch_size {global_batch_size} is outside [1, 65536]")
         if unusable not in ("acknowledge", "raise"):
             raise ValueError(f'unusable {unusable!r} is not "acknowledge" or "raise"')
-        run = Run(
+        binding = Binding(
             self._connection,
             name,
             sampler=sampler,
@@ -267,11 +274,15 @@ class Client:
             global_batch_size=global_batch_size,
             drop_last=drop_last,
             feedback_timeout=feedback_timeout,
-            capacity=report_capacity,
-            strict=unusable == "raise",
+            score_ema=score_ema,
+            copy_scores_from=copy_scores_from,
+            time_to_live=time_to_live,
+        )
+        run = Run(
+            self._connection, binding, capacity=report_capacity, strict=unusable == "raise"
         )
         if global_batch_size is not None:
-            run._bind()
+            binding.get()
         self._runs.add(run)
         return run
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 
 from subset.errors import (
     BY_CODE,
+    BY_REASON,
     Cancelled,
     DeadlineExceeded,
     ForkedProcess,
@@ -209,7 +210,7 @@ class Connection:
         name = code.name if code is not None else "UNKNOWN"
         reason, field = _details(error)
         message = error.details() or name
-        kind = BY_CODE.get(name, Internal)
+        kind = BY_REASON.get(reason or "", BY_CODE.get(name, Internal))
         if kind is Cancelled and not self._closed:
             kind = Unavailable  # not by us: a server that drains cancels what is left
         if kind is Unavailable:

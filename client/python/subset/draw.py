@@ -8,11 +8,18 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 import numpy.typing as npt
 
-from subset.resources import ScoreVersion, score_version_from
+from subset.resources import AcknowledgedBlock, Lease, ScoreVersion
+from subset.resources import acknowledged_block_from, lease_from, score_version_from
 
-_HEADER = struct.Struct("<QII")  # run uid, rank, world_size
+_HEADER = struct.Struct("<QIIB")  # run uid, rank, world_size, bytes of the worker's name after it
 
-_KINDS = {0: "unknown", 1: "per_draw", 2: "inclusion_epoch", 3: "expected_count"}
+_KINDS = {
+    0: "unknown",
+    1: "per_draw",
+    2: "inclusion_epoch",
+    3: "expected_count",
+    4: "inclusion_batch",
+}
 _OVER = {0: "unknown", 1: "batch", 2: "epoch", 3: "nothing"}
 
 
@@ -25,24 +32,33 @@ class Draw:
         run_uid, rank, world_size      whose share this is
         epoch, position, step          its address; position is the first sample's
         sampler_version, score_version what decided it
+        attempt                        1; higher where it was, or may have been, delivered before
+        lease, worker                  of a leased draw: the right to it, and whose it is
+        generation                     rollbacks of the run before it was drawn
         fallback                       whether it was drawn here, while the server was away
+        acknowledged                   of a replay: who acknowledged which of its positions
         padding                        samples at the end that only fill an empty share (weight 0)
         global_samples                 samples of this step over all ranks
-        probability_kind               "per_draw", "inclusion_epoch" or "expected_count"
+        probability_kind               "per_draw", "inclusion_epoch", "expected_count" or
+                                       "inclusion_batch"
         unbiased_over                  "batch", "epoch" or "nothing": of the weighted mean
     """
 
-    __slots__ = ("_payload", "_message", "_cache")
+    __slots__ = ("_payload", "_message", "_cache", "source")
 
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
         self._message: Any = None
         self._cache: Dict[str, Any] = {}
+        self.source: Any = None  # what must live as long as this does; stays in its process
 
     @classmethod
-    def from_reply(cls, reply: bytes, *, run_uid: int, rank: int, world_size: int) -> "Draw":
+    def from_reply(
+        cls, reply: bytes, *, run_uid: int, rank: int = 0, world_size: int = 1, worker: str = ""
+    ) -> "Draw":
         """From a serialized subset.v1.Batch, as received."""
-        return cls(_HEADER.pack(run_uid, rank, world_size) + reply)
+        name = worker.encode()
+        return cls(_HEADER.pack(run_uid, rank, world_size, len(name)) + name + reply)
 
     def to_bytes(self) -> bytes:
         """Everything, for another process: Draw(data) is equal."""
@@ -53,7 +69,8 @@ class Draw:
         if self._message is None:
             from subset.v1 import training_pb2
 
-            message = training_pb2.Batch.FromString(memoryview(self._payload)[_HEADER.size :])
+            begin = _HEADER.size + int(_HEADER.unpack_from(self._payload)[3])
+            message = training_pb2.Batch.FromString(memoryview(self._payload)[begin:])
             width = message.index_width
             if width not in (4, 8) or len(message.indices) % width:
                 raise ValueError(f"index_width {width} does not fit {len(message.indices)} bytes")
@@ -73,6 +90,11 @@ class Draw:
         return int(_HEADER.unpack_from(self._payload)[2])
 
     @property
+    def worker(self) -> str:
+        end = _HEADER.size + int(_HEADER.unpack_from(self._payload)[3])
+        return self._payload[_HEADER.size : end].decode()
+
+    @property
     def epoch(self) -> int:
         return int(self._batch.epoch)
 
@@ -87,6 +109,18 @@ class Draw:
     @property
     def attempt(self) -> int:
         return int(self._batch.attempt)
+
+    @property
+    def generation(self) -> int:
+        return int(self._batch.generation)
+
+    @property
+    def lease(self) -> Optional[Lease]:
+        return lease_from(self._batch.lease) if self._batch.HasField("lease") else None
+
+    @property
+    def acknowledged(self) -> Tuple[AcknowledgedBlock, ...]:
+        return tuple(acknowledged_block_from(b) for b in self._batch.acknowledged)
 
     @property
     def fallback(self) -> bool:
@@ -196,10 +230,12 @@ class Draw:
         return Draw, (self._payload,)
 
     def __repr__(self) -> str:
+        address = f"step={self.step}, rank={self.rank}/{self.world_size}"
+        if self.lease is not None:
+            address = f"worker={self.worker!r}, lease={self.lease.id}, attempt={self.attempt}"
         return (
-            f"Draw({len(self)} samples, epoch={self.epoch}, step={self.step},"
-            f" position={self.position}, rank={self.rank}/{self.world_size},"
-            f" unbiased_over={self.unbiased_over!r})"
+            f"Draw({len(self)} samples, epoch={self.epoch}, {address},"
+            f" position={self.position}, unbiased_over={self.unbiased_over!r})"
         )
 
     def _view(self, name: str, dtype: str) -> npt.NDArray[Any]:

@@ -49,6 +49,22 @@ class FailedPrecondition(SubsetError):
     """The state forbids it; `reason` says how: EPOCH_GONE, NOTHING_TO_DRAW, SEQ_EXPIRED ..."""
 
 
+class GenerationPassed(FailedPrecondition):
+    """Drawn before a rollback of the run: load the checkpoint, draw anew."""
+
+
+class CheckpointGone(FailedPrecondition):
+    """The run does not know the checkpoint, or forgot it with the epochs that it needs."""
+
+
+class LeaseExpired(FailedPrecondition):
+    """The lease ended and its block is with another worker now, who will acknowledge it."""
+
+
+class LeaseUnknown(NotFound):
+    """The server never granted such a lease."""
+
+
 class ResourceExhausted(SubsetError):
     """Out of memory, disk or quota."""
 
@@ -69,12 +85,20 @@ class PermissionDenied(SubsetError):
     """Not allowed, or not authenticated."""
 
 
+class LeaseForeign(PermissionDenied):
+    """The lease is of another run or worker."""
+
+
 class Cancelled(SubsetError):
     """Ended by this side, such as by closing the client."""
 
 
 class Internal(SubsetError):
     """A fault of the server or of this package."""
+
+
+class SamplesParked(SubsetError):
+    """All of an epoch is acknowledged but for blocks that failed too often: see Run.leases()."""
 
 
 class ForkedProcess(SubsetError):
@@ -95,4 +119,13 @@ BY_CODE: Dict[str, Type[SubsetError]] = {
     "PERMISSION_DENIED": PermissionDenied,
     "UNAUTHENTICATED": PermissionDenied,
     "CANCELLED": Cancelled,
+}
+
+# By the server's reason, where that says more than the code.
+BY_REASON: Dict[str, Type[SubsetError]] = {
+    "CHECKPOINT_GONE": CheckpointGone,
+    "GENERATION_PASSED": GenerationPassed,
+    "LEASE_EXPIRED": LeaseExpired,
+    "LEASE_FOREIGN": LeaseForeign,
+    "LEASE_UNKNOWN": LeaseUnknown,
 }

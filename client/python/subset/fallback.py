@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
+from subset.connection import Connection
 from subset.prefetch import Prefetch
 from subset.resources import Epoch, RunInfo
 
@@ -55,6 +56,19 @@ def restriction(spec: Any) -> Optional[str]:
         return "eligible"
     kinds = type(spec.proportion)
     return "proportion EXPLICIT" if spec.proportion.kind == kinds.EXPLICIT else None
+
+
+def check_unrestricted(connection: Connection, sampler: str) -> None:
+    """Raises ValueError where the sampler leaves samples out: uniform batches would not."""
+    from subset.v1 import sampler_pb2
+
+    request = sampler_pb2.GetSamplerRequest(name=sampler)
+    limit = restriction(connection.call(connection.samplers.GetSampler, request).spec)
+    if limit:
+        raise ValueError(
+            f'on_outage "uniform" would draw from all samples, and sampler {sampler!r} has {limit},'
+            " which leaves some out"
+        )
 
 
 class Fallback:

@@ -9,11 +9,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional
 
 from subset.connection import Connection
 from subset.draw import Draw
@@ -21,15 +17,30 @@ from subset.errors import (
     DeadlineExceeded,
     FailedPrecondition,
     ForkedProcess,
+    GenerationPassed,
     InvalidArgument,
+    LeaseExpired,
+    NotFound,
+    PermissionDenied,
     SubsetError,
 )
+from subset.leases import LeaseKeeper
+from subset.report import MAX_ITEMS, Report, UnusableValue
 
 _log = logging.getLogger("subset")
 
-MAX_ITEMS = 16_384  # samples per message
 _EXIT_SECONDS = 5.0
 _LISTED = 1_000  # unusable values kept for the user to look at
+# Refusals that are about one piece of a message.
+_OF_ONE_PIECE = {
+    "EPOCH_NOT_OPEN",
+    "GENERATION_PASSED",
+    "INVALID_FIELD",
+    "LEASE_EXPIRED",
+    "LEASE_FOREIGN",
+    "LEASE_UNKNOWN",
+    "PARTLY_ACKNOWLEDGED",
+}
 
 _living: "weakref.WeakSet[Reporter]" = weakref.WeakSet()
 
@@ -41,59 +52,10 @@ def _close_all() -> None:
         reporter.close(timeout=max(0.0, until - time.monotonic()))
 
 
-@dataclass(frozen=True)
-class UnusableValue:
-    """A reported value that was not sent: not finite, or a negative loss."""
-
-    index: int
-    column: str
-    value: float
-
-
-class _Snapshot:
-    """A copy of reported values that is not waited for: the training step goes on at once."""
-
-    __slots__ = ("_values", "_copied", "count")
-
-    def __init__(self, name: str, source: Any) -> None:
-        self._copied: Any = None  # a device event, where the copy is still under way
-        if not hasattr(source, "detach"):
-            with np.errstate(over="ignore"):  # too large for float32: infinite, so counted as such
-                self._values: Any = np.array(source, np.float32)
-        elif source.device.type == "cuda":
-            import torch
-
-            pinned = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
-            self._values = pinned.copy_(source.detach(), non_blocking=True)
-            self._copied = torch.cuda.Event()
-            self._copied.record(torch.cuda.current_stream(source.device))
-        else:
-            self._values = source.detach().to("cpu", copy=True)
-        if len(self._values.shape) != 1:
-            raise ValueError(
-                f"{name} has shape {tuple(self._values.shape)}: one value per sample is needed"
-                ' (reduction="none")'
-            )
-        self.count = int(self._values.shape[0])
-
-    def values(self) -> npt.NDArray[np.float32]:
-        """Waits for the copy."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        if hasattr(self._values, "detach"):
-            result: npt.NDArray[np.float32] = self._values.float().numpy()
-            return result
-        return np.asarray(self._values, np.float32)
-
-
-class _Report:
-    __slots__ = ("draw", "step", "columns", "count")
-
-    def __init__(self, draw: Draw, step: int, columns: Dict[str, _Snapshot]) -> None:
-        self.draw = draw
-        self.step = step
-        self.columns = columns
-        self.count = len(draw) - draw.padding
+class _Piece(NamedTuple):
+    feedback: Any
+    size: int  # samples
+    late: bool  # its lease ended before it was sent
 
 
 class Reporter:
@@ -103,6 +65,10 @@ class Reporter:
     its own sequence number, which the server applies once. Every sample is acknowledged; values
     that are not finite, and negative losses, are left out, counted and listed. What was drawn here
     in place of the server's batches is sent without a position, so it acknowledges nothing.
+
+    A report comes too late where its lease ended and the block is with another worker now: that one
+    will acknowledge it, so the report is counted (stale) and is no failure. One of a draw from
+    before a rollback is a failure, unless this process rolled the run back itself.
     """
 
     def __init__(
@@ -110,6 +76,7 @@ class Reporter:
         connection: Connection,
         run_uid: Callable[[], int],
         *,
+        leases: Optional[LeaseKeeper] = None,
         capacity: int = 1 << 20,
         linger: float = 0.02,
         strict: bool = False,
@@ -122,13 +89,14 @@ class Reporter:
             raise ValueError(f"capacity {capacity} is not positive")
         self._connection = connection
         self._run_uid = run_uid
+        self._leases = leases or LeaseKeeper(connection, run_uid)
         self._capacity = capacity
         self._linger = linger
         self._strict = strict
         self._pid = os.getpid()
         # Guarded by _changed.
         self._changed = threading.Condition()
-        self._queue: Deque[_Report] = deque()
+        self._queue: Deque[Report] = deque()
         self._waiting = 0  # samples in the queue
         self._accepted = 0  # reports ever queued
         self._finished = 0  # of those, answered, refused or given up
@@ -144,7 +112,11 @@ class Reporter:
             "dropped_samples": 0,
             "refused_samples": 0,
             "unusable_values": 0,
+            "late_samples": 0,
+            "stale_samples": 0,
+            "already_acknowledged_samples": 0,
         }
+        self._generation = 0  # of the newest rollback by this process
         self._unusable: Deque[UnusableValue] = deque(maxlen=_LISTED)
         self._next_drop_warning = 1
         # Of the sending thread alone.
@@ -158,18 +130,12 @@ class Reporter:
         Raises ValueError for values that do not fit the draw.
         """
         self._check_process()
-        columns = {name: _Snapshot(name, source) for name, source in values.items()}
-        report = _Report(draw, step, columns)
-        for name, snapshot in columns.items():
-            if snapshot.count not in (len(draw), report.count):
-                raise ValueError(
-                    f"{name} has {snapshot.count} values, the draw {len(draw)} samples"
-                )
+        report = Report(draw, step, values, self._leases.report(draw))
         with self._changed:
             if self._closed:
                 raise ValueError("the run is closed")
             if self._waiting + report.count > self._capacity and self._queue:
-                self._drop(report.count)
+                self._drop(report)
                 return
             self._queue.append(report)
             self._waiting += report.count
@@ -191,8 +157,7 @@ class Reporter:
         self._check_process()
         with self._changed:
             target = self._accepted
-            self._hurry = True
-            self._changed.notify_all()
+            self.hurry()
             done = self._changed.wait_for(lambda: self._finished >= target, timeout)
             failure, self._failure = self._failure, None
             if failure is not None:
@@ -218,6 +183,23 @@ class Reporter:
             if lost:
                 _log.warning("%d reports were not delivered before the end", lost)
 
+    def hurry(self) -> None:
+        """Sends what waits without waiting for company."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+
+    def rolled_back(self, generation: int) -> None:
+        """Drops, counted as stale, what waits and was drawn before the run's `generation`."""
+        with self._changed:
+            self._generation = max(self._generation, generation)
+            for report in self._queue:
+                self._counts["stale_samples"] += report.count
+            self._finished += len(self._queue)
+            self._queue.clear()
+            self._waiting = 0
+            self._changed.notify_all()
+
     def stats(self) -> Dict[str, int]:
         """Counts since the start, and what waits now."""
         with self._changed:
@@ -235,8 +217,9 @@ class Reporter:
                 f" {os.getpid()}"
             )
 
-    def _drop(self, count: int) -> None:
-        self._counts["dropped_samples"] += count
+    def _drop(self, report: Report) -> None:
+        self._leases.settle(report.draw)
+        self._counts["dropped_samples"] += report.count
         if self._counts["dropped_samples"] >= self._next_drop_warning:
             self._next_drop_warning = 2 * self._counts["dropped_samples"]
             _log.warning(
@@ -248,25 +231,28 @@ class Reporter:
     def _run(self) -> None:
         while True:
             reports = self._take()
-            if not reports:
+            if not reports and self._closed:
                 return
             try:
-                for feedback, count in self._messages(reports):
-                    self._send(feedback, count)
+                for message in self._messages(reports):
+                    self._send(message)
             except Exception as error:  # noqa: BLE001 - the thread must go on, flush() tells
                 self._refused(SubsetError(f"reporting failed: {error!r}"), 0)
+            for report in reports:
+                self._leases.settle(report.draw)
             with self._changed:
                 self._finished += len(reports)
                 self._changed.notify_all()
 
-    def _take(self) -> List[_Report]:
-        """Waits for reports and for their company; empty when closed and all is sent."""
+    def _take(self) -> List[Report]:
+        """Waits for reports and their company; none when closed or rolled back meanwhile."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            while not self._queue and not self._closed:
+                self._changed.wait()
             self._changed.wait_for(
                 lambda: self._waiting >= MAX_ITEMS or self._hurry or self._closed, self._linger
             )
-            reports: List[_Report] = []
+            reports: List[Report] = []
             taken = 0
             while self._queue and (not reports or taken + self._queue[0].count <= MAX_ITEMS):
                 taken += self._queue[0].count
@@ -275,111 +261,74 @@ class Reporter:
             self._hurry = self._hurry and bool(self._queue)
             return reports
 
-    def _messages(self, reports: List[_Report]) -> List[Tuple[List[Any], int]]:
-        """Feedback of at most MAX_ITEMS samples each, in order."""
-        messages: List[Tuple[List[Any], int]] = []
-        feedback: List[Any] = []
+    def _messages(self, reports: List[Report]) -> List[List[_Piece]]:
+        """Pieces of at most MAX_ITEMS samples together, in order."""
+        messages: List[List[_Piece]] = [[]]
         count = 0
         for report in reports:
-            try:
-                pieces = self._pieces(report)
-            except InvalidArgument as error:
+            unusable = report.read()
+            if unusable:
+                self._list_unusable(unusable)
+            if unusable and self._strict:
+                first = unusable[0]
+                error = InvalidArgument(
+                    f"{first.column} of sample {first.index} is {first.value}, reported at step"
+                    f" {report.step}: nothing of its batch was sent",
+                    field=first.column,
+                )
                 self._refused(error, report.count)
                 continue
-            for piece, size in pieces:
+            late = self._leases.is_over(report.draw)
+            for feedback, size in report.pieces():
                 if count + size > MAX_ITEMS:
-                    messages.append((feedback, count))
-                    feedback, count = [], 0
-                feedback.append(piece)
+                    messages.append([])
+                    count = 0
+                messages[-1].append(_Piece(feedback, size, late))
                 count += size
-        if feedback:
-            messages.append((feedback, count))
-        return messages
+        return [message for message in messages if message]
 
-    def _pieces(self, report: _Report) -> List[Tuple[Any, int]]:
-        """One Feedback per range of samples that have the same usable columns."""
-        from subset.v1 import training_pb2
-
-        draw, count = report.draw, report.count
-        names = list(report.columns)
-        arrays = [report.columns[name].values()[:count] for name in names]
-        usable = np.ones((len(names), count), bool)
-        for row, (name, array) in enumerate(zip(names, arrays)):
-            usable[row] = np.isfinite(array)
-            if name == "loss":
-                usable[row] &= ~(array < 0)
-        if not usable.all():
-            self._list_unusable(draw, names, arrays, usable)
-            if self._strict:
-                row, place = (int(found[0]) for found in np.nonzero(~usable))
-                raise InvalidArgument(
-                    f"{names[row]} of sample {draw.indices[place]} is {arrays[row][place]}, reported"
-                    f" at step {report.step}: nothing of its batch was sent",
-                    field=names[row],
-                )
-        # Ranges end where the set of usable columns changes, and at the message's bound.
-        changes = np.flatnonzero((usable[:, 1:] != usable[:, :-1]).any(axis=0)) + 1
-        edges = sorted({0, count, *changes.tolist(), *range(0, count, MAX_ITEMS)})
-        width = draw.indices.itemsize
-        raw = draw.indices.tobytes()
-        pieces = []
-        for begin, end in zip(edges[:-1], edges[1:]):
-            feedback = training_pb2.Feedback(
-                epoch=draw.epoch,
-                position=None if draw.fallback else draw.position + begin,
-                attempt=draw.attempt,
-                step=report.step,
-                index_width=width,
-                indices=raw[begin * width : end * width],
-            )
-            for row, (name, array) in enumerate(zip(names, arrays)):
-                if usable[row, begin]:
-                    data = array[begin:end].astype("<f4", copy=False).tobytes()
-                    feedback.values.add(name=name, values=data)
-            pieces.append((feedback, end - begin))
-        return pieces
-
-    def _list_unusable(
-        self,
-        draw: Draw,
-        names: List[str],
-        arrays: List[npt.NDArray[np.float32]],
-        usable: npt.NDArray[np.bool_],
-    ) -> None:
-        rows, places = np.nonzero(~usable)
+    def _list_unusable(self, values: List[UnusableValue]) -> None:
         with self._changed:
             first = self._counts["unusable_values"] == 0
-            self._counts["unusable_values"] += len(rows)
-            for row, place in zip(rows[-_LISTED:], places[-_LISTED:]):
-                self._unusable.append(
-                    UnusableValue(int(draw.indices[place]), names[row], float(arrays[row][place]))
-                )
-            newest = self._unusable[-1]
+            self._counts["unusable_values"] += len(values)
+            self._unusable.extend(values)
         if first:
             _log.warning(
                 "%s of sample %d is %s: %s (run.unusable() lists such values)",
-                newest.column,
-                newest.index,
-                newest.value,
+                values[-1].column,
+                values[-1].index,
+                values[-1].value,
                 "refused" if self._strict else "acknowledged without it",
             )
 
-    def _send(self, feedback: List[Any], count: int) -> None:
-        """Sends one message until it is answered, refused or given up."""
+    def _send(self, pieces: List[_Piece]) -> None:
+        """Sends one message until it is answered, refused or given up.
+
+        The server takes all of a message or nothing. So that one piece does not cost the others
+        their acknowledgement, a message refused for what is in it is sent again in halves.
+        """
+        count = sum(piece.size for piece in pieces)
         try:
-            reply = self._exchange(feedback)
-        except FailedPrecondition as error:
-            if error.reason != "SEQ_EXPIRED":
-                self._refused(error, count)
-                return
-            # The server no longer knows the session. Positions are acknowledged once whoever
-            # reports them, so a new session cannot apply them twice.
-            self._session = 0
             try:
-                reply = self._exchange(feedback)
-            except SubsetError as again:
-                self._refused(again, count)
-                return
+                reply = self._exchange([piece.feedback for piece in pieces])
+            except FailedPrecondition as error:
+                if error.reason != "SEQ_EXPIRED":
+                    raise
+                # The server no longer knows the session. Positions are acknowledged once whoever
+                # reports them, so a new session cannot apply them twice.
+                self._session = 0
+                reply = self._exchange([piece.feedback for piece in pieces])
+        except (FailedPrecondition, InvalidArgument, NotFound, PermissionDenied) as error:
+            if len(pieces) > 1 and error.reason in _OF_ONE_PIECE:
+                self._send(pieces[: len(pieces) // 2])
+                self._send(pieces[len(pieces) // 2 :])
+            elif self._is_stale(error, pieces[0]):
+                with self._changed:
+                    self._counts["stale_samples"] += count
+                _log.info("%d reported samples came too late: %s", count, error)
+            else:
+                self._refused(error, count)
+            return
         except SubsetError as error:
             self._refused(error, count)
             return
@@ -387,6 +336,13 @@ class Reporter:
             self._counts["sent_messages"] += 1
             self._counts["reported_samples"] += count
             self._counts["duplicate_messages"] += int(reply.duplicate)
+            self._counts["late_samples"] += sum(piece.size for piece in pieces if piece.late)
+            self._counts["already_acknowledged_samples"] += reply.already_acknowledged_items
+
+    def _is_stale(self, error: SubsetError, piece: _Piece) -> bool:
+        if isinstance(error, GenerationPassed):
+            return int(piece.feedback.generation) < self._generation
+        return isinstance(error, LeaseExpired)
 
     def _exchange(self, feedback: List[Any]) -> Any:
         from subset.v1 import training_pb2

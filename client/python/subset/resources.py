@@ -70,7 +70,8 @@ class ScoreVersion:
 class Epoch:
     epoch: int
     sampler_version: int
-    opened: str  # "not_score_driven", "first", "feedback_complete", "explicit" or "timeout"
+    # "not_score_driven", "first", "feedback_complete", "rest_parked", "explicit" or "timeout"
+    opened: str
     score_version: ScoreVersion
     num_positions: int
     num_steps: int  # the same for every rank at any world size
@@ -78,6 +79,84 @@ class Epoch:
     acknowledged_positions: int
     effective_sample_ratio: float
     fell_back_to_uniform: bool
+    leased_positions: int  # with workers now
+    parked_positions: int  # failed too often: neither delivered nor acknowledged until released
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of the trainer that Run.rollback() can name."""
+
+    checkpoint_id: str
+    commit_time: float  # seconds since 1970, by the server's clock
+    generation: int
+    score_version: ScoreVersion
+    epoch: int  # the newest that was open, and of it
+    acknowledged_positions: int
+    scores_kept: bool
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to a block; (incarnation, id) is unique on a server, id rises with every grant."""
+
+    incarnation: int  # of the server that granted it
+    id: int
+    generation: int  # of the run then
+
+
+@dataclass(frozen=True)
+class AcknowledgedBlock:
+    position: int
+    num_positions: int
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True)
+class LeasedBlock:
+    lease: Lease
+    position: int
+    num_positions: int
+    attempt: int
+    worker: str
+    expires_in: float  # seconds, when the server answered
+
+
+@dataclass(frozen=True)
+class ParkedBlock:
+    position: int
+    num_positions: int
+    failures: int
+    reason: str  # of the last failure
+    worker: str
+
+
+@dataclass(frozen=True)
+class Leases:
+    """The blocks of an epoch that are leased or parked, by position: at most 1,000 of each."""
+
+    leased: Tuple[LeasedBlock, ...]
+    parked: Tuple[ParkedBlock, ...]
+    num_leased: int  # all of them
+    num_parked: int
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """What became of positions that were acknowledged, or said to have failed."""
+
+    acknowledged_positions: int
+    failed_positions: int  # to be delivered again
+    parked_positions: int
+    duplicate: bool  # all was known before: nothing changed
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    generation: int  # the run's from now on
+    returned_positions: int  # to be delivered again
+    duplicate: bool  # done before: nothing changed
 
 
 @dataclass(frozen=True)
@@ -95,6 +174,8 @@ class RunInfo:
     score_version: ScoreVersion
     scored_samples: int
     epochs: Tuple[Epoch, ...]
+    generation: int  # rollbacks so far
+    checkpoints: Tuple[Checkpoint, ...]  # oldest first
 
 
 def dataset_from(message: Any) -> Dataset:
@@ -155,6 +236,66 @@ def epoch_from(message: Any) -> Epoch:
         acknowledged_positions=message.acknowledged_positions,
         effective_sample_ratio=message.effective_sample_ratio,
         fell_back_to_uniform=message.fell_back_to_uniform,
+        leased_positions=message.leased_positions,
+        parked_positions=message.parked_positions,
+    )
+
+
+def seconds_of(duration: Any) -> float:
+    """Of a google.protobuf.Duration or Timestamp."""
+    return float(duration.seconds + duration.nanos * 1e-9)
+
+
+def checkpoint_from(message: Any) -> Checkpoint:
+    return Checkpoint(
+        checkpoint_id=message.checkpoint_id,
+        commit_time=seconds_of(message.commit_time),
+        generation=message.generation,
+        score_version=score_version_from(message.score_version),
+        epoch=message.epoch,
+        acknowledged_positions=message.acknowledged_positions,
+        scores_kept=message.scores_kept,
+    )
+
+
+def lease_from(message: Any) -> Lease:
+    return Lease(message.incarnation, message.id, message.generation)
+
+
+def acknowledged_block_from(message: Any) -> AcknowledgedBlock:
+    return AcknowledgedBlock(
+        message.position, message.num_positions, message.attempt, message.worker
+    )
+
+
+def leases_from(message: Any) -> Leases:
+    return Leases(
+        leased=tuple(
+            LeasedBlock(
+                lease=lease_from(b.lease),
+                position=b.position,
+                num_positions=b.num_positions,
+                attempt=b.attempt,
+                worker=b.worker,
+                expires_in=seconds_of(b.lease.expires_in),
+            )
+            for b in message.leased
+        ),
+        parked=tuple(
+            ParkedBlock(b.position, b.num_positions, b.failures, b.reason, b.worker)
+            for b in message.parked
+        ),
+        num_leased=message.num_leased,
+        num_parked=message.num_parked,
+    )
+
+
+def acknowledged_from(message: Any) -> Acknowledged:
+    return Acknowledged(
+        acknowledged_positions=message.acknowledged_positions,
+        failed_positions=message.failed_positions,
+        parked_positions=message.parked_positions,
+        duplicate=message.duplicate,
     )
 
 
@@ -169,10 +310,12 @@ def run_from(message: Any) -> RunInfo:
         seed=message.seed,
         global_batch_size=message.global_batch_size,
         drop_last=message.drop_last,
-        feedback_timeout=message.feedback_timeout.seconds + message.feedback_timeout.nanos * 1e-9,
+        feedback_timeout=seconds_of(message.feedback_timeout),
         score_version=score_version_from(message.score_version),
         scored_samples=message.scored_samples,
         epochs=tuple(epoch_from(e) for e in message.epochs),
+        generation=message.generation,
+        checkpoints=tuple(checkpoint_from(c) for c in message.checkpoints),
     )
 
 
@@ -196,6 +339,8 @@ def stats_of(info: RunInfo) -> Dict[str, float]:
                 "epoch/acknowledged_ratio": epoch.acknowledged_positions / slots,
                 "epoch/effective_sample_ratio": epoch.effective_sample_ratio,
                 "epoch/fell_back_to_uniform": float(epoch.fell_back_to_uniform),
+                "epoch/leased_ratio": epoch.leased_positions / slots,
+                "epoch/parked_positions": float(epoch.parked_positions),
             }
         )
     return stats

@@ -14,8 +14,8 @@ class Retry:
 
     `patience` bounds a training call (batches, feedback, epochs), `control_patience` every other,
     in seconds since the first failure; 0 fails at once. The default patience lies below the ten
-    minutes after which process groups give up. A wait ends early when the connection is back. `sleep`,
-    `clock` and `uniform` are for tests.
+    minutes after which process groups give up. A wait ends early when the connection is back.
+    `sleep`, `clock` and `uniform` are for tests.
     """
 
     patience: float = 480.0

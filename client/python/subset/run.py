@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
 
+from subset import requests
+from subset.accounts import Accounts
+from subset.binding import Binding
 from subset.connection import Connection
 from subset.draw import Draw
-from subset.errors import DeadlineExceeded, NotFound, SubsetError
-from subset.reporter import Reporter, UnusableValue
-from subset.resources import Epoch, RunInfo, epoch_from, run_from, stats_of
+from subset.errors import DeadlineExceeded, SubsetError
+from subset.resources import Epoch, RunInfo, epoch_from, stats_of
 
 if TYPE_CHECKING:
     from subset.batch_sampler import BatchSampler
+    from subset.leased import LeasedBatches, LeasedBatchSampler
 
 _OPEN_SECONDS = 30.0  # one attempt at opening an epoch; the server may wait for feedback meanwhile
-_PROVIDE_POSITIONS = 1 << 16  # of one message
 
 
-class Run:
+class Run(Accounts):
     """Draws batches and takes reports. Thread-safe. Made by Client.run().
 
     Where no global_batch_size was given to Client.run(), the run is created (or looked up) by the
@@ -27,47 +28,26 @@ class Run:
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        name: str,
-        *,
-        sampler: str,
-        seed: int,
-        global_batch_size: Optional[int],
-        drop_last: bool,
-        feedback_timeout: Optional[float],
-        capacity: int,
-        strict: bool,
+        self, connection: Connection, binding: Binding, *, capacity: int, strict: bool
     ) -> None:
-        self._connection = connection
-        self.name = name
-        self.sampler = sampler
-        self.seed = seed
-        self.drop_last = drop_last
-        self._feedback_timeout = feedback_timeout
-        self._global_batch_size = global_batch_size
-        self._lock = threading.Lock()
-        self._info: Optional[RunInfo] = None
-        self._reporter = Reporter(connection, lambda: self.uid, capacity=capacity, strict=strict)
-        # Newest (epoch, step) by (rank, world size).
-        self._reported: Dict[Tuple[int, int], Tuple[int, int]] = {}
+        super().__init__(connection, binding, capacity=capacity, strict=strict)
+        self.name = binding.name
+        self.sampler = binding.sampler
+        self.seed = binding.seed
+        self.drop_last = binding.drop_last
         self._drawn = {"drawn_batches": 0, "drawn_samples": 0, "fallback_batches": 0}
+        self._drawn["redelivered_batches"] = 0
         self._wait_seconds = 0.0
-
-    @property
-    def uid(self) -> int:
-        """The server's immutable name for the run."""
-        return self._bind().uid
 
     @property
     def global_batch_size(self) -> int:
         """Samples per optimizer step over all ranks."""
-        return self._bind().global_batch_size
+        return self._binding.get().global_batch_size
 
     def info(self) -> RunInfo:
         """The run with its progress, as the server has it now."""
-        self._bind()
-        return run_from(self._get())
+        self._binding.get()
+        return self._binding.fetch()
 
     def open_epoch(
         self, epoch: int, *, now: bool = False, timeout: Optional[float] = None
@@ -80,7 +60,7 @@ class Run:
         """
         from subset.v1 import training_pb2
 
-        info = self._bind()
+        info = self._binding.get()
         if timeout is None:
             timeout = info.feedback_timeout + self._connection.retry.patience + _OPEN_SECONDS
         until = time.monotonic() + timeout
@@ -112,36 +92,18 @@ class Run:
         """
         import numpy as np
 
-        from subset.v1 import training_pb2
-
         chosen = np.ascontiguousarray(indices, dtype="<u4")
         counts = None if expected is None else np.ascontiguousarray(expected, dtype="<f8")
         if chosen.ndim != 1 or not len(chosen):
             raise ValueError(f"indices of shape {chosen.shape}: one number for each position")
         if counts is not None and counts.shape != chosen.shape:
             raise ValueError(f"expected of shape {counts.shape} for {chosen.shape} indices")
-        message = training_pb2.ProvideEpochRequest
-        header = message.Header(
-            run_uid=self.uid,
-            epoch=epoch,
-            num_positions=len(chosen),
-            has_expected=counts is not None,
-        )
-
-        def messages() -> Iterator[Any]:
-            yield message(header=header)
-            for first in range(0, len(chosen), _PROVIDE_POSITIONS):
-                part = slice(first, first + _PROVIDE_POSITIONS)
-                yield message(
-                    chunk=message.Chunk(
-                        first_position=first,
-                        indices=chosen[part].tobytes(),
-                        expected=b"" if counts is None else counts[part].tobytes(),
-                    )
-                )
-
+        uid = self.uid
         return epoch_from(
-            self._connection.call(self._connection.training.ProvideEpoch, messages)
+            self._connection.call(
+                self._connection.training.ProvideEpoch,
+                lambda: requests.provided_epoch(uid, epoch, chosen, counts),
+            )
         )
 
     def batch(self, epoch: int, position: int, size: int, *, probabilities: bool = True) -> Draw:
@@ -149,15 +111,8 @@ class Run:
 
         Opens the epoch where it is not. Raises OutOfRange past the end.
         """
-        from subset.v1 import training_pb2
-
-        request = training_pb2.GetBatchRequest(
-            run_uid=self.uid,
-            epoch=epoch,
-            positions=training_pb2.GetBatchRequest.Positions(position=position, batch_size=size),
-            omit_probabilities=not probabilities,
-        )
-        return self._draw(request, rank=0, world_size=1)
+        request = requests.positions(self.uid, epoch, position, size, probabilities=probabilities)
+        return self._draw(request)
 
     def share(
         self,
@@ -169,7 +124,9 @@ class Run:
         probabilities: bool = True,
     ) -> Draw:
         """The share of `rank` in one global batch. Raises OutOfRange past the last step."""
-        request = self._request(self.uid, epoch, step, rank, world_size, probabilities)
+        request = requests.share(
+            self.uid, epoch, step, rank, world_size, probabilities=probabilities
+        )
         return self._draw(request, rank, world_size)
 
     def batches(
@@ -186,7 +143,6 @@ class Run:
 
         Rides out outages for the client's patience: the same batches follow.
         """
-        uid = self.uid
         stream = self._stream(
             self.open_epoch(epoch),
             first_step,
@@ -197,7 +153,85 @@ class Run:
             self._connection.retry.patience,
         )
         for reply in stream:
-            yield self._received(reply, uid, rank, world_size)
+            yield self._received(reply, rank, world_size)
+
+    def replay(
+        self,
+        epoch: int,
+        *,
+        position: Optional[int] = None,
+        size: Optional[int] = None,
+        step: Optional[int] = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Draw:
+        """A batch as it was served: by `position` and `size`, or the share of `rank` in a `step`.
+
+        Opens nothing and counts nothing. Its `acknowledged` says which worker acknowledged what at
+        which attempt. Raises FailedPrecondition for what is gone (EPOCH_NOT_OPEN, DRAW_GONE).
+        """
+        if (step is None) == (position is None) or (position is None) != (size is None):
+            raise ValueError("give position and size, or step")
+        if position is not None and size is not None:
+            request = requests.positions(self.uid, epoch, position, size, replay=True)
+        else:
+            request = requests.share(self.uid, epoch, step or 0, rank, world_size, replay=True)
+        reply = self._call(self._connection.get_batch, request)
+        return Draw.from_reply(reply, run_uid=self.uid, rank=rank, world_size=world_size)
+
+    def leased_batches(
+        self,
+        epoch: int,
+        *,
+        worker: Optional[str] = None,
+        batch_size: Optional[int] = None,
+        lease_time: float = 60.0,
+        probabilities: bool = True,
+        on_parked: str = "warn",
+    ) -> "LeasedBatches":
+        """Blocks that nobody else has, for workers that come, go, or differ in speed.
+
+        `worker`: a name for lists and audits, HOST-PID by default; two with one name still have
+        leases of their own. `batch_size`: samples per block, else the run's global_batch_size; a
+        block that is delivered again keeps its own. `lease_time`: seconds after which a dead
+        worker's blocks go to others, [0.1, 86400]; the leases of a living one are renewed in the
+        background, however long a step takes. `on_parked`: what is said at the end about samples
+        that failed five times: "warn" logs it, "raise" is SamplesParked, "ignore" nothing.
+
+        Report each draw, or acknowledge() it, or fail() it. Calls it only when first iterated.
+        """
+        from subset.leased import LeasedBatches
+
+        return LeasedBatches(
+            self,
+            epoch,
+            worker=worker,
+            batch_size=batch_size,
+            lease_time=lease_time,
+            probabilities=probabilities,
+            on_parked=on_parked,
+        )
+
+    def leased_batch_sampler(
+        self,
+        *,
+        worker: Optional[str] = None,
+        batch_size: Optional[int] = None,
+        lease_time: float = 60.0,
+        probabilities: bool = True,
+        on_parked: str = "warn",
+    ) -> "LeasedBatchSampler":
+        """The same for subset.torch.DataLoader(IndexedDataset(...), batch_sampler=...)."""
+        from subset.leased import LeasedBatchSampler
+
+        return LeasedBatchSampler(
+            self,
+            worker=worker,
+            batch_size=batch_size,
+            lease_time=lease_time,
+            probabilities=probabilities,
+            on_parked=on_parked,
+        )
 
     def batch_sampler(
         self,
@@ -229,7 +263,7 @@ class Run:
         from subset.batch_sampler import BatchSampler
 
         if global_batch_size is not None:
-            self._set_global_batch_size(global_batch_size)
+            self._binding.set_global_batch_size(global_batch_size)
         return BatchSampler(
             self,
             rank=rank,
@@ -240,35 +274,6 @@ class Run:
             patience=patience,
         )
 
-    def report(
-        self, draw: Draw, *, loss: Any = None, step: Optional[int] = None, **named: Any
-    ) -> None:
-        """Reports values for the samples of a draw, and acknowledges them. Never blocks.
-
-        `loss` and every further named value: one number per sample, as a tensor on any device, an
-        array or a list; none at all acknowledges only. `step`: the optimizer step that computed
-        them; the draw's own if left out. What is not finite is left out, counted and listed
-        (`unusable()`); when too much waits for the server, reports are dropped, counted and logged.
-        """
-        if draw.run_uid != self.uid:
-            raise ValueError(f"the draw is of run {draw.run_uid}, this is run {self.uid}")
-        if loss is not None:
-            named["loss"] = loss
-        self._reporter.report(draw, draw.step if step is None else step, named)
-        self._reported[draw.rank, draw.world_size] = (draw.epoch, draw.step)
-
-    def flush(self, *, durable: bool = True, timeout: Optional[float] = None) -> None:
-        """Returns when everything reported so far is on the server's disk.
-
-        With durable=False it only hurries and returns at once. Raises DeadlineExceeded after
-        `timeout` seconds, or the server's first refusal since the last flush.
-        """
-        try:
-            self._reporter.flush(timeout=timeout if durable else 0)
-        except DeadlineExceeded:
-            if durable:
-                raise
-
     def stats(self) -> Dict[str, float]:
         """Numbers of this process and of the run on the server, flat, for W&B or TensorBoard.
 
@@ -276,7 +281,12 @@ class Run:
         server's part is missing and "server_answered" is 0.
 
             drawn_batches, drawn_samples, fallback_batches   given to this process since its start
+            redelivered_batches            leased ones that were, or may have been, given before
             wait_seconds                                     it waited for batches
+            held_leases, lost_leases       that this process has now; that ended before their report
+            late_samples                   reported after their lease ended, with nobody else: taken
+            stale_samples                  reported when another worker had them: not taken
+            already_acknowledged_samples   reported before, by whomever: not applied again
             reported_samples, waiting_samples                of reports: on disk, and queued
             dropped_samples, refused_samples, unusable_values  never silently
             sent_messages, duplicate_messages, retries
@@ -289,22 +299,15 @@ class Run:
             **{name: float(count) for name, count in self._drawn.items()},
             "wait_seconds": self._wait_seconds,
             **{name: float(count) for name, count in self._reporter.stats().items()},
+            **{name: float(count) for name, count in self._leases.stats().items()},
             "retries": float(self._connection.retries),
             "server_answered": 0.0,
         }
         try:
-            info = run_from(self._get(timeout=1.0, patience=0.0))
+            info = self._binding.fetch(timeout=1.0, patience=0.0)
         except SubsetError:
             return stats
         return {**stats, "server_answered": 1.0, **stats_of(info)}
-
-    def unusable(self) -> List[UnusableValue]:
-        """The newest reported values that were not sent (not finite, or a negative loss)."""
-        return self._reporter.unusable()
-
-    def close(self, *, timeout: float = 30.0) -> None:
-        """Sends what waits, for at most `timeout` seconds; then reports are refused."""
-        self._reporter.close(timeout=timeout)
 
     def __enter__(self) -> "Run":
         return self
@@ -321,98 +324,8 @@ class Run:
             " process that trains, not in a loader worker"
         )
 
-    def _check_unrestricted(self) -> None:
-        """Raises ValueError where the sampler leaves samples out: uniform batches would not."""
-        from subset.fallback import restriction
-        from subset.v1 import sampler_pb2
-
-        request = sampler_pb2.GetSamplerRequest(name=self.sampler)
-        limit = restriction(
-            self._connection.call(self._connection.samplers.GetSampler, request).spec
-        )
-        if limit:
-            raise ValueError(
-                f'on_outage "uniform" would draw from all samples, and sampler {self.sampler!r} has'
-                f" {limit}, which leaves some out"
-            )
-
-    def _known_batch_size(self) -> int:
-        """The global batch size, 0 where only the server knows it; asks nobody."""
-        return self._info.global_batch_size if self._info else self._global_batch_size or 0
-
-    def _set_global_batch_size(self, size: int) -> None:
-        with self._lock:
-            known = self._known_batch_size()
-            if known not in (0, size):
-                raise ValueError(f"global_batch_size {size} differs from the run's {known}")
-            self._global_batch_size = size
-
-    def _get(self, *, timeout: Optional[float] = None, patience: Optional[float] = None) -> Any:
-        from subset.v1 import training_pb2
-
-        return self._connection.call(
-            self._connection.training.GetRun,
-            training_pb2.GetRunRequest(name=self.name),
-            timeout=timeout,
-            patience=patience,
-        )
-
-    def _bind(self) -> RunInfo:
-        """Creates the run on the server, or takes the one of that name."""
-        with self._lock:
-            if self._info is None:
-                self._info = run_from(self._create())
-            return self._info
-
-    def _create(self) -> Any:
-        from google.protobuf.duration_pb2 import Duration
-
-        from subset.v1 import training_pb2
-
-        size = self._global_batch_size
-        if size is None:
-            try:
-                size = self._get().global_batch_size
-            except NotFound:
-                raise ValueError(
-                    f"run {self.name!r} does not exist yet: give its global_batch_size to"
-                    " client.run() or run.batch_sampler()"
-                ) from None
-        request = training_pb2.CreateRunRequest(
-            name=self.name,
-            sampler=self.sampler,
-            seed=self.seed,
-            global_batch_size=size,
-            drop_last=self.drop_last,
-        )
-        if self._feedback_timeout is not None:
-            timeout = Duration()
-            timeout.FromNanoseconds(round(self._feedback_timeout * 1e9))
-            request.feedback_timeout.CopyFrom(timeout)
-        return self._connection.call(self._connection.training.CreateRun, request)
-
-    def _request(
-        self, uid: int, epoch: int, step: int, rank: int, world_size: int, probabilities: bool
-    ) -> Any:
-        from subset.v1 import training_pb2
-
-        return training_pb2.GetBatchRequest(
-            run_uid=uid,
-            epoch=epoch,
-            assigned=training_pb2.GetBatchRequest.Assigned(
-                step=step, rank=rank, world_size=world_size
-            ),
-            omit_probabilities=not probabilities,
-        )
-
-    def _draw(self, request: Any, rank: int, world_size: int) -> Draw:
-        reply = self._connection.call(
-            self._connection.get_batch,
-            request,
-            timeout=self._connection.timeout,
-            patience=self._connection.retry.patience,
-        )
-        return self._received(reply, request.run_uid, rank, world_size)
+    def _draw(self, request: Any, rank: int = 0, world_size: int = 1) -> Draw:
+        return self._received(self._call(self._connection.get_batch, request), rank, world_size)
 
     def _stream(
         self,
@@ -429,17 +342,25 @@ class Run:
         uid = self.uid
 
         def request(number: int) -> Any:
-            return self._request(
-                uid, epoch.epoch, first_step + number, rank, world_size, probabilities
+            step = first_step + number
+            return requests.share(
+                uid, epoch.epoch, step, rank, world_size, probabilities=probabilities
             )
 
         return self._connection.stream_batches(
             request, count=epoch.num_steps - first_step, in_flight=in_flight, patience=patience
         )
 
-    def _received(self, reply: bytes, uid: int, rank: int, world_size: int) -> Draw:
-        draw = Draw.from_reply(reply, run_uid=uid, rank=rank, world_size=world_size)
+    def _received(
+        self, reply: bytes, rank: int = 0, world_size: int = 1, *, worker: str = ""
+    ) -> Draw:
+        draw = Draw.from_reply(
+            reply, run_uid=self.uid, rank=rank, world_size=world_size, worker=worker
+        )
+        self._check_generation(draw)
         self._drawn["drawn_batches"] += 1
         self._drawn["drawn_samples"] += len(draw) - draw.padding
         self._drawn["fallback_batches"] += draw.fallback
+        self._drawn["redelivered_batches"] += draw.attempt > 1
         return draw
+

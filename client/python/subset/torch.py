@@ -9,8 +9,17 @@ from torch.utils.data import default_collate
 
 from subset.batch_sampler import BatchSampler, FirstIndex, draw_of
 from subset.draw import Draw
+from subset.leased import LeasedBatchSampler
 
-__all__ = ["BatchSampler", "Collate", "DataLoader", "Draw", "IndexedDataset", "draw_of"]
+__all__ = [
+    "BatchSampler",
+    "Collate",
+    "DataLoader",
+    "Draw",
+    "IndexedDataset",
+    "LeasedBatchSampler",
+    "draw_of",
+]
 
 _KEY = "draw"
 
@@ -105,27 +114,50 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
         DataLoader(IndexedDataset(data), batch_sampler=run.batch_sampler(), ...)
 
     state_dict() is then right at every batch, however far workers have fetched ahead, also where
-    nothing is reported. Takes torch's options.
+    nothing is reported. Over run.leased_batch_sampler() an iteration ends with the epoch: where the
+    last blocks are with others it waits, with nothing fetched ahead, and goes on with what they
+    leave. Broken off, it gives back what it fetched. Takes torch's options.
     """
 
-    def __init__(self, dataset: Any, *, batch_sampler: BatchSampler, **options: Any) -> None:
-        if not isinstance(batch_sampler, BatchSampler):
-            raise ValueError("batch_sampler is not one of run.batch_sampler()")
+    def __init__(
+        self,
+        dataset: Any,
+        *,
+        batch_sampler: Union[BatchSampler, LeasedBatchSampler],
+        **options: Any,
+    ) -> None:
+        if not isinstance(batch_sampler, (BatchSampler, LeasedBatchSampler)):
+            raise ValueError(
+                "batch_sampler is not one of run.batch_sampler() or run.leased_batch_sampler()"
+            )
         super().__init__(dataset, batch_sampler=batch_sampler, **options)
 
     def __iter__(self) -> Iterator[Any]:
-        batches: BatchSampler = self.batch_sampler
+        batches = self.batch_sampler
+        if isinstance(batches, LeasedBatchSampler):
+            yield from self._leased(batches)
+            return
         batches._count_yields()
         for batch in super().__iter__():
             batches._yielded = (batches._yielded or 0) + 1
             yield batch
 
+    def _leased(self, batches: LeasedBatchSampler) -> Iterator[Any]:
+        batches._begin_loading()
+        try:
+            while batches.wait():  # before workers are started for nothing
+                for batch in super().__iter__():
+                    batches._note_yield()
+                    yield batch
+        finally:
+            batches._end_loading()
+
     def set_epoch(self, epoch: int) -> None:
-        """As BatchSampler.set_epoch()."""
+        """As the batch sampler's."""
         self.batch_sampler.set_epoch(epoch)
 
     def state_dict(self) -> Dict[str, Any]:
-        """After the batch last yielded, as BatchSampler.state_dict()."""
+        """After the batch last yielded, as BatchSampler.state_dict(). Not for leased blocks."""
         state: Dict[str, Any] = self.batch_sampler.state_dict()
         return state
 

@@ -1,0 +1,116 @@
+"""The messages that draw batches and open epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Iterator, Optional
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_PROVIDE_POSITIONS = 1 << 16  # of one message
+
+
+def duration(seconds: float) -> Any:
+    """A google.protobuf.Duration."""
+    from google.protobuf.duration_pb2 import Duration
+
+    result = Duration()
+    result.FromNanoseconds(round(seconds * 1e9))
+    return result
+
+
+def share(
+    uid: int,
+    epoch: int,
+    step: int,
+    rank: int,
+    world_size: int,
+    *,
+    probabilities: bool = True,
+    replay: bool = False,
+) -> Any:
+    """GetBatchRequest for the share of `rank` in one global batch."""
+    from subset.v1 import training_pb2
+
+    return training_pb2.GetBatchRequest(
+        run_uid=uid,
+        epoch=epoch,
+        assigned=training_pb2.GetBatchRequest.Assigned(
+            step=step, rank=rank, world_size=world_size
+        ),
+        omit_probabilities=not probabilities,
+        replay=replay,
+    )
+
+
+def positions(
+    uid: int,
+    epoch: int,
+    position: int,
+    size: int,
+    *,
+    probabilities: bool = True,
+    replay: bool = False,
+) -> Any:
+    """GetBatchRequest for plain positions."""
+    from subset.v1 import training_pb2
+
+    return training_pb2.GetBatchRequest(
+        run_uid=uid,
+        epoch=epoch,
+        positions=training_pb2.GetBatchRequest.Positions(position=position, batch_size=size),
+        omit_probabilities=not probabilities,
+        replay=replay,
+    )
+
+
+def block(
+    uid: int,
+    epoch: int,
+    worker: str,
+    size: int,
+    lease_time: float,
+    *,
+    probabilities: bool = True,
+) -> Any:
+    """GetBatchRequest for the next block that nobody has; size 0: the global batch size."""
+    from subset.v1 import training_pb2
+
+    return training_pb2.GetBatchRequest(
+        run_uid=uid,
+        epoch=epoch,
+        leased=training_pb2.GetBatchRequest.Leased(
+            worker=worker, batch_size=size, lease_time=duration(lease_time)
+        ),
+        omit_probabilities=not probabilities,
+    )
+
+
+def provided_epoch(
+    uid: int,
+    epoch: int,
+    indices: "npt.NDArray[np.uint32]",
+    expected: "Optional[npt.NDArray[np.float64]]",
+) -> Iterator[Any]:
+    """The messages of one ProvideEpoch."""
+    from subset.v1 import training_pb2
+
+    message = training_pb2.ProvideEpochRequest
+    yield message(
+        header=message.Header(
+            run_uid=uid,
+            epoch=epoch,
+            num_positions=len(indices),
+            has_expected=expected is not None,
+        )
+    )
+    for first in range(0, len(indices), _PROVIDE_POSITIONS):
+        part = slice(first, first + _PROVIDE_POSITIONS)
+        yield message(
+            chunk=message.Chunk(
+                first_position=first,
+                indices=indices[part].tobytes(),
+                expected=b"" if expected is None else expected[part].tobytes(),
+            )
+        )
