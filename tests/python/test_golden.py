@@ -1,0 +1,111 @@
+"""The Python client gives the batches that the C++ client gives, and that it gave before.
+
+SEQUENCE names the program of sequence.cc; else the newest one built in the tree is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+from typing import Any, Iterable, List
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import subset
+from subset.torch import draw_of
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "uniform_epochs.txt"
+SAMPLES, SIZE = 53, 7  # the last step is short
+LABELS = np.repeat([0, 1, 2], [30, 20, 3])
+SAMPLERS = {
+    "uniform": {"preset": "uniform"},
+    "balanced": {"preset": "class_balanced"},
+    "importance": {"preset": "importance", "uniform_floor": 0.2},
+}
+
+
+def cpp(client: subset.Client, run: subset.Run, epoch: int, *address: object) -> List[str]:
+    """What the C++ client gives."""
+    program = os.environ.get("SEQUENCE")
+    if program is None:
+        built = sorted(ROOT.glob("build/*/bin/client_sequence"), key=lambda p: p.stat().st_mtime)
+        assert built, "no client_sequence: build it, or say where it is in SEQUENCE"
+        program = str(built[-1])
+    words = [program, client.address, run.name, str(epoch), *map(str, address)]
+    done = subprocess.run(words, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+    return done.stdout.splitlines()
+
+
+def python(draws: Iterable[subset.Draw]) -> List[str]:
+    """The same form."""
+    lines = []
+    for draw in draws:
+        assert draw.probabilities is not None
+        samples = zip(draw.indices, draw.probabilities, draw.weights.astype(np.float64))
+        lines.append(
+            f"step {draw.step} position {draw.position} padding {draw.padding} of"
+            f" {draw.global_samples}:"
+            + "".join(" %d/%.17g/%.17g" % sample for sample in samples)
+        )
+    return lines
+
+
+def make_run(client: subset.Client, name: str, sampler: str, **settings: Any) -> subset.Run:
+    client.ensure_dataset("golden", label=LABELS)
+    client.ensure_sampler(f"golden/{sampler}", **SAMPLERS[sampler])
+    return client.run(
+        name, sampler=f"golden/{sampler}", seed=7, global_batch_size=SIZE, **settings
+    )
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_both_clients_give_the_same_batches(
+    client: subset.Client, name: str, sampler: str, drop_last: bool
+) -> None:
+    run = make_run(client, name, sampler, drop_last=drop_last)
+    for epoch in range(3):
+        for world_size in (1, 3, 10):  # of ten ranks some have nothing but padding
+            for rank in range(world_size):
+                lines = cpp(client, run, epoch, "share", rank, world_size)
+                assert len(lines) == run.open_epoch(epoch).num_steps
+                address = {"rank": rank, "world_size": world_size}
+                assert lines == python(run.batches(epoch, **address))
+                batches = run.batch_sampler(**address)
+                batches.set_epoch(epoch)
+                assert lines == python(map(draw_of, batches))
+                steps = range(len(lines))
+                assert lines == python(run.share(epoch, step, **address) for step in steps)
+        slots = run.open_epoch(epoch).num_positions
+        lines = cpp(client, run, epoch, "positions", 5)
+        assert lines == python(run.batch(epoch, first, 5) for first in range(0, slots, 5))
+        # The next epoch of a sampler that learns depends on what was reported.
+        for draw in run.batches(epoch):
+            run.report(draw, loss=draw.indices / SAMPLES)
+        if drop_last:
+            rest = run.open_epoch(epoch).num_steps * SIZE
+            run.report(run.batch(epoch, rest, SIZE), loss=[1.0] * (slots - rest))
+        run.flush(timeout=60)
+
+
+def test_both_clients_lease_the_same_blocks(client: subset.Client, name: str) -> None:
+    # Two runs of one seed: an epoch can be leased once only.
+    runs = [make_run(client, f"{name}-{i}", "uniform") for i in range(2)]
+    lines = cpp(client, runs[0], 0, "leased", "worker")
+    draws = []
+    for draw in runs[1].leased_batches(0, worker="worker"):
+        runs[1].acknowledge(draw)
+        draws.append(draw)
+    assert lines == python(draws) and len(lines) == -(-SAMPLES // SIZE)
+    audits = [run.replay(0, position=0, size=SAMPLES).acknowledged for run in runs]
+    assert audits[0] == audits[1] and {block.worker for block in audits[0]} == {"worker"}
+
+
+def test_the_batches_are_those_of_the_golden_file(client: subset.Client, name: str) -> None:
+    run = make_run(client, name, "uniform")
+    given = [line for epoch in range(2) for line in python(run.batches(epoch))]
+    assert given == GOLDEN.read_text().splitlines()
+    assert given == [line for epoch in range(2) for line in cpp(client, run, epoch, "share", 0, 1)]
