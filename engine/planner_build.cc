@@ -94,6 +94,7 @@ absl::Status Planner::WritePlan(const std::string& bytes, Built* built) {
     }
   }
   built->opened.set_plan_uid(uid);
+  built->opened.set_plan_bytes(bytes.size());
   return absl::OkStatus();
 }
 

@@ -86,8 +86,8 @@ std::unique_ptr<ScoreTable> RecoveredScores::Take(Uid run, uint64_t num_samples)
   if (it == chunks_.end()) return nullptr;
   auto table = std::make_unique<ScoreTable>(num_samples);
   for (Chunk& chunk : it->second) {
-    status_.Update(table->Load(chunk.column, chunk.number, chunk.sequence, chunk.values));
-    chunk.values = {};
+    status_.Update(
+        table->Load(chunk.column, chunk.number, chunk.sequence, std::move(chunk.values)));
   }
   chunks_.erase(it);
   return table;

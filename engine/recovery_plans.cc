@@ -13,7 +13,12 @@
 namespace subset {
 namespace {
 
-absl::Status LoadPlan(const Run& run, const std::map<Uid, std::string>& stored, Epoch* epoch) {
+struct StoredPlan {
+  uint64_t size = 0;  // as its record says; 0: it does not
+  std::string bytes;
+};
+
+absl::Status LoadPlan(const Run& run, const std::map<Uid, StoredPlan>& stored, Epoch* epoch) {
   SUBSET_ASSIGN_OR_RETURN(
       const sampling::PlanInput input,
       MakePlanInput(run.settings(), epoch->opened, *epoch->sampler, epoch->columns));
@@ -21,11 +26,13 @@ absl::Status LoadPlan(const Run& run, const std::map<Uid, std::string>& stored, 
   if (plan_uid == 0) {
     SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::BuildPlan(input));
   } else {
-    const auto bytes = stored.find(plan_uid);
-    if (bytes == stored.end()) {
-      return absl::DataLossError(absl::StrCat("image \"", PlanPrefix(plan_uid), "\" is missing"));
+    const StoredPlan& plan = stored.at(plan_uid);
+    if (plan.bytes.empty() || (plan.size != 0 && plan.bytes.size() != plan.size)) {
+      return absl::DataLossError(absl::StrCat("image \"", PlanPrefix(plan_uid), "\" has ",
+                                              plan.bytes.size(), " bytes, its record says ",
+                                              plan.size));
     }
-    SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::ParsePlan(input, bytes->second));
+    SUBSET_ASSIGN_OR_RETURN(epoch->plan, sampling::ParsePlan(input, plan.bytes));
   }
   const uint64_t positions = epoch->plan->traits().num_positions;
   if (positions == epoch->num_positions()) return absl::OkStatus();
@@ -55,10 +62,12 @@ absl::Status LoadLiveDraw(Run* run, Epoch* epoch,
 }  // namespace
 
 absl::Status LoadPlans(Store* store, const Catalog& catalog, std::vector<std::string>* orphans) {
-  std::map<Uid, std::string> stored;
+  std::map<Uid, StoredPlan> stored;
   for (const auto& run : catalog.Runs()) {
     for (const auto& epoch : run->Epochs()) {
-      if (epoch->opened.plan_uid() != 0) stored[epoch->opened.plan_uid()];
+      if (epoch->opened.plan_uid() != 0) {
+        stored[epoch->opened.plan_uid()].size = epoch->opened.plan_bytes();
+      }
     }
   }
   SUBSET_RETURN_IF_ERROR(store->ReadImages(
@@ -72,7 +81,9 @@ absl::Status LoadPlans(Store* store, const Catalog& catalog, std::vector<std::st
         if (plan == stored.end()) {
           orphans->emplace_back(name);
         } else {
-          absl::StrAppend(&plan->second, bytes);
+          // Known ahead: a plan of a large dataset is not copied again and again while it grows.
+          plan->second.bytes.reserve(plan->second.size);
+          absl::StrAppend(&plan->second.bytes, bytes);
         }
         return absl::OkStatus();
       }));

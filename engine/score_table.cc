@@ -13,6 +13,17 @@ namespace subset {
 
 using sampling::kChunkSamples;
 
+namespace {
+
+// Returns the floats that `bytes` holds, in its own memory: a recovery copies no column.
+std::shared_ptr<float[]> FloatsIn(std::string bytes) {
+  auto owner = std::make_shared<std::string>(std::move(bytes));
+  static_assert(alignof(std::string) >= alignof(float));  // short ones lie inside
+  return {owner, reinterpret_cast<float*>(owner->data())};
+}
+
+}  // namespace
+
 uint64_t ScoreTable::ChunkSize(uint64_t chunk) const {
   return std::min(kChunkSamples, num_samples_ - chunk * kChunkSamples);
 }
@@ -82,7 +93,7 @@ void ScoreTable::Apply(uint64_t sequence, const std::string& column,
 }
 
 absl::Status ScoreTable::Load(const std::string& column, uint64_t chunk, uint64_t sequence,
-                              absl::string_view bytes) {
+                              std::string bytes) {
   if (chunk * kChunkSamples >= num_samples_ || bytes.size() != ChunkSize(chunk) * sizeof(float)) {
     return absl::DataLossError(absl::StrCat("score column \"", column, "\", chunk ", chunk,
                                             ": an image of ", bytes.size(), " bytes does not fit ",
@@ -90,10 +101,11 @@ absl::Status ScoreTable::Load(const std::string& column, uint64_t chunk, uint64_
   }
   Column& target = FindOrAdd(column);
   Chunk& loaded = target.chunks[chunk];
-  float* values = Writable(loaded, chunk);
-  std::memcpy(values, bytes.data(), bytes.size());
+  if (loaded.values == nullptr) memory_bytes_ += bytes.size();
+  loaded.values = FloatsIn(std::move(bytes));
+  loaded.generation = generation_.load(std::memory_order_relaxed);
   loaded.imaged = sequence;
-  target.scored += CountScored(values, chunk);
+  target.scored += CountScored(loaded.values.get(), chunk);
   return absl::OkStatus();
 }
 

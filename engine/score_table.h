@@ -78,9 +78,9 @@ class ScoreTable {
   // written first, so there was nothing to copy. O(chunks), plus the values of those that differ.
   void CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence);
 
-  // Takes a chunk from its image. Returns kDataLoss where it does not fit.
+  // Takes a chunk from its image, whose memory it keeps. Returns kDataLoss where it does not fit.
   absl::Status Load(const std::string& column, uint64_t chunk, uint64_t sequence,
-                    absl::string_view bytes);
+                    std::string bytes);
 
   // Returns the column as it is now; unscored throughout if it does not exist. O(chunks).
   ScoreSnapshot Snapshot(const std::string& column) const;

@@ -1,5 +1,6 @@
 #include "sampling/stratum_index.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace subset::sampling {
@@ -7,9 +8,29 @@ namespace {
 
 constexpr uint32_t kNoSlot = std::numeric_limits<uint32_t>::max();  // of 2^32 slots it is one
 
-unsigned __int128 Square(Leaf leaf) {
+uint64_t Square(Leaf leaf) {  // below 2^54
   const uint64_t weight = LeafWeight(leaf);
   return weight * weight;
+}
+
+// Everything but the base.
+StratumIndex::Sums SumsOf(absl::Span<const Leaf> leaves) {
+  constexpr size_t kPiece = 1024;  // squares whose sum fits 64 bits
+  StratumIndex::Sums sums;
+  for (; !leaves.empty(); leaves.remove_prefix(std::min(kPiece, leaves.size()))) {
+    uint64_t total = 0;
+    uint64_t squares = 0;
+    uint64_t positive = 0;
+    for (const Leaf leaf : leaves.first(std::min(kPiece, leaves.size()))) {
+      total += LeafWeight(leaf);
+      squares += Square(leaf);
+      positive += leaf > 0;
+    }
+    sums.total += total;
+    sums.total_squares += squares;
+    sums.positive += positive;
+  }
+  return sums;
 }
 
 }  // namespace
@@ -17,17 +38,10 @@ unsigned __int128 Square(Leaf leaf) {
 StratumIndex::StratumIndex(const Population& population,
                            absl::FunctionRef<void(uint64_t, absl::Span<Leaf>)> fill)
     : population_(population), weights_(population.size(), fill) {
-  const absl::Span<const Leaf> all = weights_.leaves();
   uint64_t base = 0;
   for (size_t g = 0; g < population.num_strata(); ++g) {
-    const uint64_t end = population.first(g) + population.count(g);
-    Sums sums;
+    Sums sums = SumsOf(weights_.leaves().subspan(population.first(g), population.count(g)));
     sums.base = base;
-    for (uint64_t slot = population.first(g); slot < end; ++slot) {
-      sums.total += LeafWeight(all[slot]);
-      sums.total_squares += Square(all[slot]);
-      sums.positive += all[slot] > 0;
-    }
     base += sums.total;
     sums_.push_back(sums);
   }
@@ -66,7 +80,8 @@ void StratumIndex::SetSlots(absl::Span<const uint32_t> slots, absl::Span<const L
     if (sums_.size() > 1) g = stratum_of_slot_.Find(slots[k]);
     Sums& sums = sums_[g];
     sums.total += uint64_t{LeafWeight(leaves[k])} - LeafWeight(replaced[k]);
-    sums.total_squares += Square(leaves[k]) - Square(replaced[k]);
+    sums.total_squares += Square(leaves[k]);
+    sums.total_squares -= Square(replaced[k]);
     sums.positive += uint64_t{leaves[k] > 0} - uint64_t{replaced[k] > 0};
   }
   if (least_.has_value()) least_->Update(weights_.leaves(), slots);

@@ -59,6 +59,8 @@ rocksdb::DBOptions RocksDatabaseOptions(const RocksSizes& sizes, rocksdb::Env* e
   options.manifest_preallocation_size = 64 << 10;
   // After a failed write we reopen; RocksDB's own way back would race with that.
   options.max_bgerror_resume_count = 0;
+  // Files are only ever read in order: the kernel reads ahead while we check and parse.
+  options.advise_random_on_open = false;
   // No statistics: they cost writes and file reads, and nobody asks for them.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
