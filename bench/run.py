@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BENCHMARKS = {
     "draw": ["{bin}/bench_draw"],
     "numpy_choice": [sys.executable, str(HERE / "draw/numpy_choice.py"), "--bench", "{bin}/bench_draw"],
+    "plans": ["{bin}/bench_plans"],
     "durable": ["{bin}/bench_durable"],
     "startup": ["{bin}/bench_startup"],
     "served": ["{bin}/bench_served"],

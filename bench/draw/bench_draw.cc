@@ -8,15 +8,11 @@
 // figures are medians over the rounds in nanoseconds a sample, and a ratio is the median of the
 // rounds' ratios.
 
-#include <time.h>
-
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -29,40 +25,10 @@
 #include "absl/strings/str_join.h"
 #include "bench/draw/contenders.h"
 #include "bench/draw/reverb_like.h"
+#include "bench/draw/rounds.h"
 
 namespace subset::bench {
 namespace {
-
-// What a round takes at least.
-constexpr double kRoundSeconds = 0.04;
-constexpr uint64_t kRoundBatches = 12;
-
-// CPU time of this thread: everything here is one thread that never waits, and a neighbour's turn
-// on the core is not part of it.
-double Seconds() {
-  timespec now;
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// Returns nanoseconds a sample.
-double TimeRound(const Contender& contender, const Workload& workload, uint64_t round) {
-  double seconds = 0;
-  uint64_t batches = 0;
-  for (; batches < kRoundBatches || seconds < kRoundSeconds; ++batches) {
-    const uint64_t batch = round << 20 | batches;  // no two rounds share one
-    contender.prepare(batch);
-    const double start = Seconds();
-    contender.run(batch);
-    seconds += Seconds() - start;
-  }
-  return seconds * 1e9 / static_cast<double>(batches * workload.batch_size);
-}
 
 // One line of the table: ours against others, by name.
 struct Row {
@@ -80,10 +46,10 @@ Row Compare(const std::string& what, const Workload& workload, int rounds, const
   std::vector<std::vector<double>> times(others.size());
   std::vector<std::vector<double>> ratios(others.size());
   for (int round = 0; round <= rounds; ++round) {
-    const double our_time = TimeRound(ours, workload, round);
+    const double our_time = TimeRound(ours, workload.batch_size, round);
     std::vector<double> other_times;
     for (const auto& other : others) {
-      other_times.push_back(TimeRound(other.second, workload, round));
+      other_times.push_back(TimeRound(other.second, workload.batch_size, round));
     }
     if (round == 0) continue;  // warms up
     our_times.push_back(our_time);
@@ -165,7 +131,7 @@ void Serve(const Workload& workload) {
   std::cout << "ready" << std::endl;
   std::string line;
   for (uint64_t round = 0; std::getline(std::cin, line); ++round) {
-    std::cout << TimeRound(ours, workload, round) << std::endl;
+    std::cout << TimeRound(ours, workload.batch_size, round) << std::endl;
   }
 }
 

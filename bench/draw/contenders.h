@@ -5,11 +5,11 @@
 #define SUBSET_BENCH_DRAW_CONTENDERS_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "bench/draw/reverb_like.h"
+#include "bench/draw/rounds.h"
 #include "sampling/huge_array.h"
 #include "sampling/score_draw.h"
 
@@ -18,11 +18,6 @@ namespace subset::bench {
 struct Workload {
   uint64_t num_samples = 0;
   uint32_t batch_size = 0;
-};
-
-struct Contender {
-  std::function<void(uint64_t batch)> prepare;  // before the clock starts
-  std::function<void(uint64_t batch)> run;
 };
 
 // Lognormal(0, 1) scores.
