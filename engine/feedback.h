@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "sampling/forgetting.h"
 #include "subset/log/v1/record.pb.h"
 #include "subset/v1/training.pb.h"
 
@@ -18,7 +19,7 @@ namespace subset {
 // Whether the model answered a sample correctly, 0 or 1, as reported; and what is kept from it: the
 // state of sampling/forgetting.h.
 inline constexpr char kCorrectColumn[] = "correct";
-inline constexpr char kForgettingColumn[] = "forgetting";
+using sampling::kForgettingColumn;
 
 // Returns the little-endian values of a bytes field.
 template <typename T>

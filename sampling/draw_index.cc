@@ -1,5 +1,6 @@
 #include "sampling/draw_index.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -13,48 +14,79 @@
 namespace subset::sampling {
 namespace {
 
-// Leaves of `score(slot)`, which `scale` encodes.
-template <typename ScoreOf>
-void Fill(const Population& population, ScoreOf score, DrawIndex* result) {
+constexpr uint64_t kPiece = 1024;
+constexpr uint64_t kSampleEvery = 65536;  // slots, for a guess: a piece of each
+
+// Makes the leaves of all slots; result->clamped counts. Returns the sum of their powers.
+double MakeLeaves(const Population& population, ReadScores read, DrawIndex* result) {
+  double powers = 0;
+  result->clamped = 0;
   result->index =
       std::make_unique<StratumIndex>(population, [&](uint64_t first, absl::Span<Leaf> out) {
-        for (size_t k = 0; k < out.size(); ++k) {
-          bool clamped = false;
-          out[k] = result->scale->Encode(score(first + k), &clamped);
-          result->clamped += clamped;
+        double scores[kPiece];
+        for (uint64_t k = 0; k < out.size(); k += kPiece) {
+          const absl::Span<Leaf> leaves = out.subspan(k, kPiece);
+          read(first + k, absl::MakeSpan(scores, leaves.size()));
+          const EncodedLeaves encoded =
+              result->scale->Encode(absl::MakeConstSpan(scores, leaves.size()), leaves);
+          powers += encoded.powers;
+          result->clamped += encoded.clamped;
         }
       });
+  return powers;
+}
+
+// The sum of all powers, by that of some.
+double GuessPowers(const LeafScale& scale, ReadScores read, uint64_t n) {
+  double scores[kPiece];
+  Leaf leaves[kPiece];
+  double powers = 0;
+  double seen = 0;
+  for (uint64_t first = 0; first < n; first += kSampleEvery) {
+    const uint64_t count = std::min(kPiece, n - first);
+    read(first, absl::MakeSpan(scores, count));
+    powers +=
+        scale.Encode(absl::MakeConstSpan(scores, count), absl::MakeSpan(leaves, count)).powers;
+    seen += static_cast<double>(count);
+  }
+  return powers / seen * static_cast<double>(n);
+}
+
+// Leaves of scores^alpha. Raising to a power is what takes most of the time, so it is not done once
+// for the scale and once for the leaves: a guess of the scale is nearly always right, and where it
+// was not, leaves are made again.
+void Fill(const Population& population, ReadScores read, double alpha, const Guard& guard,
+          DrawIndex* result) {
+  const ScoreSummary summary = Summarise(read, population.size(), guard);
+  result->any_positive = summary.largest_scored > 0;
+  const LeafScale unit(alpha, summary, 0);
+  const auto exponent = [result] { return result->scale->parameters().weight_exponent; };
+  result->scale.emplace(alpha, summary, GuessPowers(unit, read, population.size()));
+  int32_t used;
+  do {
+    used = exponent();
+    result->scale.emplace(alpha, summary, MakeLeaves(population, read, result));
+  } while (exponent() != used);
 }
 
 void FillFromScores(const PlanInput& input, const Population& population, DrawIndex* result) {
-  const Preference& preference = input.spec.preference;
   const PreferredScores scores(input, population);
-  if (population.size() == population.num_samples && preference.irreducible.empty()) {
-    result->scale = LeafScale::Fit(input.columns.score(preference.score), population.num_samples,
-                                   preference.alpha, input.spec.guard, &result->any_positive);
-  } else {
-    const auto for_each = [&](auto f) {
-      for (uint64_t slot = 0; slot < population.size(); ++slot) {
-        const double score = scores[population.sample(slot)];
-        if (!std::isnan(score)) f(score);
-      }
-    };
-    result->scale = LeafScale::Fit(for_each, population.size(), preference.alpha, input.spec.guard,
-                                   &result->any_positive);
-  }
   Fill(
-      population, [&](uint64_t slot) { return scores[population.sample(slot)]; }, result);
+      population,
+      [&scores](uint64_t first, absl::Span<double> out) { return scores.Read(first, out); },
+      input.spec.preference.alpha, input.spec.guard, result);
 }
 
 void FillFromValues(const std::vector<double>& values, const Population& population,
                     DrawIndex* result) {
-  const auto for_each = [&](auto f) {
-    for (const double value : values) f(value);
-  };
-  bool any_positive;
-  result->scale = LeafScale::Fit(for_each, values.size(), 1, Guard{}, &any_positive);
+  const bool any_positive = result->any_positive;
   Fill(
-      population, [&](uint64_t slot) { return values[slot]; }, result);
+      population,
+      [&values](uint64_t first, absl::Span<double> out) {
+        std::copy_n(values.begin() + first, out.size(), out.begin());
+      },
+      1, Guard{}, result);
+  result->any_positive = any_positive;
 }
 
 // q_i by slot: shares, preference and guards, capped.

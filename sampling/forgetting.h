@@ -3,8 +3,8 @@
 // An event is a presentation answered wrongly right after one answered correctly. The state is a
 // whole number below 2^24, which a float holds exactly; from the top bit: never answered correctly
 // (1 bit), events (11), presentations (11), the last answer was correct (1). So larger is more
-// forgotten, never learned is above everything, and rank preferences may read the column as it is.
-// NaN: never presented, so unscored. Both counts stop at 2,047.
+// forgotten, never learned is above everything, and what orders samples may read the column as it
+// is. NaN: never presented, so unscored. Both counts stop at 2,047.
 
 #ifndef SUBSET_SAMPLING_FORGETTING_H_
 #define SUBSET_SAMPLING_FORGETTING_H_
@@ -13,6 +13,9 @@
 #include <optional>
 
 namespace subset::sampling {
+
+// The score column that the states are kept in.
+inline constexpr char kForgettingColumn[] = "forgetting";
 
 struct ForgettingState {
   bool never_learned = true;

@@ -6,90 +6,114 @@
 namespace subset::sampling {
 namespace {
 
-constexpr int kMeanExponent = 19;       // the mean weight is below 2^19,
-constexpr int kLeastMeanExponent = 12;  // or, to fit a large one, below 2^12
+constexpr int kMeanExponent = 19;      // the mean weight is below 2^19,
+constexpr int kLeastMeanExponent = 7;  // or, to fit a large one, below 2^7
+constexpr size_t kPiece = 1024;
+constexpr size_t kLanes = 8;
 
-template <typename F>
-void ForEachScored(const ScoreView& scores, uint64_t num_samples, F f) {
-  for (uint64_t first = 0; first < num_samples && !scores.chunks.empty(); first += kChunkSamples) {
-    const float* chunk = scores.chunks[first / kChunkSamples];
-    if (chunk == nullptr) continue;
-    const uint64_t count = std::min(kChunkSamples, num_samples - first);
-    for (uint64_t i = 0; i < count; ++i) {
-      if (!std::isnan(chunk[i])) f(static_cast<double>(chunk[i]));
+// Sums go by lanes: the same on every machine, and the compiler can make vectors of them.
+struct Lanes {
+  double sum[kLanes] = {};
+  double largest[kLanes] = {};
+  uint64_t scored[kLanes] = {};
+
+  void Add(const double* scores) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double score = scores[lane] > 0 ? scores[lane] : 0;
+      sum[lane] += score;
+      largest[lane] = score > largest[lane] ? score : largest[lane];
+      scored[lane] += scores[lane] == scores[lane] ? 1 : 0;  // NaN differs from itself
     }
   }
+};
+
+double UnscoredOf(const Guard& guard, uint64_t scored, double sum, double largest) {
+  if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
+  if (scored == 0) return 1;
+  if (guard.unscored == Guard::Unscored::kMaximum) return largest;
+  return sum / static_cast<double>(scored);
+}
+
+// The largest base is in [1/2, 1).
+int32_t ScoreExponent(double largest) {
+  if (largest <= 0) return 0;
+  int exponent;
+  std::frexp(largest, &exponent);
+  return std::min(-exponent, 1000);
+}
+
+double Power(const PowerLaw& law, double score) {
+  if (!(score > 0)) return 0;
+  const double base = score * law.score_factor;
+  if (law.alpha == 1) return base;
+  return PortablePow(std::clamp(base, law.least_base, law.largest_base), law.alpha);
+}
+
+PowerLaw LawOf(double alpha, const LeafScale::Parameters& parameters) {
+  const double exponent = std::min(1000.0, 1000.0 / alpha);
+  PowerLaw law;
+  law.alpha = alpha;
+  law.score_factor = std::ldexp(1.0, parameters.score_exponent);
+  law.weight_factor = std::ldexp(1.0, parameters.weight_exponent);
+  law.unscored = parameters.unscored;
+  law.least_base = PortableExp2(-exponent);
+  law.largest_base = PortableExp2(exponent);
+  return law;
 }
 
 }  // namespace
 
-LeafScale::LeafScale(double alpha, const Parameters& parameters)
-    : alpha_(alpha),
-      parameters_(parameters),
-      score_factor_(std::ldexp(1.0, parameters.score_exponent)),
-      weight_factor_(std::ldexp(1.0, parameters.weight_exponent)) {
-  const double exponent = std::min(1000.0, 1000.0 / alpha);
-  least_base_ = std::exp2(-exponent);
-  largest_base_ = std::exp2(exponent);
+ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard) {
+  Lanes lanes;
+  double piece[kPiece];
+  for (uint64_t first = 0; first < n; first += kPiece) {
+    const uint64_t count = std::min<uint64_t>(kPiece, n - first);
+    read(first, absl::MakeSpan(piece, count));
+    const uint64_t whole = (count + kLanes - 1) / kLanes * kLanes;
+    std::fill(piece + count, piece + whole, std::nan(""));
+    for (uint64_t k = 0; k < whole; k += kLanes) lanes.Add(piece + k);
+  }
+  ScoreSummary summary;
+  summary.samples = n;
+  double sum = 0;
+  uint64_t scored = 0;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    sum += lanes.sum[lane];
+    scored += lanes.scored[lane];
+    summary.largest_scored = std::max(summary.largest_scored, lanes.largest[lane]);
+  }
+  summary.unscored = UnscoredOf(guard, scored, sum, summary.largest_scored);
+  summary.largest = std::max(summary.largest_scored, scored < n ? summary.unscored : 0.0);
+  return summary;
 }
 
-double LeafScale::Power(double score) const {
-  if (!(score > 0)) return 0;
-  const double base = score * score_factor_;
-  if (alpha_ == 1) return base;
-  return PortablePow(std::clamp(base, least_base_, largest_base_), alpha_);
+LeafScale::LeafScale(double alpha, const Parameters& parameters)
+    : parameters_(parameters), law_(LawOf(alpha, parameters)) {}
+
+LeafScale::LeafScale(double alpha, const ScoreSummary& summary, double powers) {
+  parameters_.unscored = summary.unscored;
+  parameters_.score_exponent = ScoreExponent(summary.largest);
+  parameters_.weight_exponent = kMeanExponent;
+  law_ = LawOf(alpha, parameters_);
+  const double mean = powers / static_cast<double>(summary.samples);
+  if (!(mean > 0)) return;
+  int exponent;
+  std::frexp(mean, &exponent);  // mean in [2^(exponent - 1), 2^exponent)
+  const double largest = Power(law_, summary.largest);
+  int32_t& weight_exponent = parameters_.weight_exponent;
+  weight_exponent -= exponent;
+  while (std::ldexp(largest, weight_exponent) > kMaxLeafWeight &&
+         exponent + weight_exponent > kLeastMeanExponent) {
+    --weight_exponent;
+  }
+  law_.weight_factor = std::ldexp(1.0, weight_exponent);
 }
 
 Leaf LeafScale::Encode(double score, bool* clamped) const {
-  const double power = Power(std::isnan(score) ? parameters_.unscored : score);
-  const double weight = power * weight_factor_;
+  const double power = Power(law_, std::isnan(score) ? parameters_.unscored : score);
+  const double weight = power * law_.weight_factor;
   *clamped = weight > 0 && weight < 0.5;
   return EncodeLeaf(weight, clamped);
-}
-
-double LeafScale::UnscoredScore(const Guard& guard, const Summary& summary) {
-  if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
-  if (summary.scored == 0) return 1;
-  if (guard.unscored == Guard::Unscored::kMaximum) return summary.maximum;
-  return summary.sum / static_cast<double>(summary.scored);
-}
-
-LeafScale LeafScale::Unit(const Summary& summary, uint64_t n, double alpha, const Guard& guard) {
-  Parameters parameters;
-  parameters.unscored = UnscoredScore(guard, summary);
-  const bool any_unscored = summary.scored < n;
-  const double maximum = std::max(summary.maximum, any_unscored ? parameters.unscored : 0.0);
-  if (maximum > 0) {
-    int exponent;
-    std::frexp(maximum, &exponent);
-    parameters.score_exponent = std::min(-exponent, 1000);  // the largest base is in [1/2, 1)
-  }
-  return LeafScale(alpha, parameters);
-}
-
-LeafScale LeafScale::WithMean(const Summary& summary, uint64_t n, double sum) const {
-  const uint64_t unscored = n - summary.scored;
-  const double maximum = std::max(summary.maximum, unscored > 0 ? parameters_.unscored : 0.0);
-  if (unscored > 0) sum += static_cast<double>(unscored) * Power(parameters_.unscored);
-  const double mean = sum / static_cast<double>(n);
-  Parameters parameters = parameters_;
-  parameters.weight_exponent = kMeanExponent;
-  if (mean > 0) {
-    int exponent;
-    std::frexp(mean, &exponent);  // mean in [2^(exponent - 1), 2^exponent)
-    parameters.weight_exponent -= exponent;
-    while (std::ldexp(Power(maximum), parameters.weight_exponent) > kMaxLeafWeight &&
-           exponent + parameters.weight_exponent > kLeastMeanExponent) {
-      --parameters.weight_exponent;
-    }
-  }
-  return LeafScale(alpha_, parameters);
-}
-
-LeafScale LeafScale::Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
-                         const Guard& guard, bool* any_positive) {
-  return Fit([&](auto f) { ForEachScored(scores, num_samples, f); }, num_samples, alpha, guard,
-             any_positive);
 }
 
 }  // namespace subset::sampling

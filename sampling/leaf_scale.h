@@ -3,20 +3,39 @@
 #ifndef SUBSET_SAMPLING_LEAF_SCALE_H_
 #define SUBSET_SAMPLING_LEAF_SCALE_H_
 
-#include <algorithm>
 #include <cstdint>
 
-#include "sampling/columns.h"
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "sampling/leaf.h"
+#include "sampling/leaf_bulk.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
+
+// Writes the scores of slots first, first + 1, ... (NaN: unscored).
+using ReadScores = absl::FunctionRef<void(uint64_t first, absl::Span<double> scores)>;
+
+// What the scores of a scale look like; negative ones count as 0.
+struct ScoreSummary {
+  uint64_t samples = 0;
+  double largest_scored = 0;
+  double largest = 0;   // of all, the unscored included
+  double unscored = 1;  // the score that they take
+};
+
+// Unscored samples take what `guard` says; where nothing is scored, the score 1, unless a prior is
+// set. O(n).
+ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard);
 
 // A value; immutable; thread-safe.
 //
 // The scale puts the mean weight into [2^18, 2^19): later scores have room for 256 times the mean
 // above, and keep a leaf's full precision down to a 256th of it. Where the largest weight does not
-// fit below 2^27 the mean moves down, as far as 2^11; what is then still larger is clamped.
+// fit below 2^27 the mean moves down, as far as 2^6: small weights are then whole numbers of units
+// below a hundredth of the mean, which is far nearer to what was asked for than a largest weight
+// cut off. What is still larger, 2^20 times the mean and more, is clamped: it is drawn, and
+// reported, as the largest leaf.
 class LeafScale {
  public:
   // What the scale needs to be stored.
@@ -28,16 +47,9 @@ class LeafScale {
 
   LeafScale(double alpha, const Parameters& parameters);
 
-  // Fits the scale to n scores (unscored ones by `guard`; negative ones count as 0). `for_each(f)`
-  // calls f(double score) with each one that is scored, in the same order every time. Where nothing
-  // is scored, every sample takes the score 1, unless a prior is set. *any_positive says whether
-  // any score is positive.
-  template <typename ForEach>
-  static LeafScale Fit(ForEach for_each, uint64_t n, double alpha, const Guard& guard,
-                       bool* any_positive);
-  // The same for the scores of a whole dataset (NaN: unscored). O(N).
-  static LeafScale Fit(const ScoreView& scores, uint64_t num_samples, double alpha,
-                       const Guard& guard, bool* any_positive);
+  // Fits the scale to scores by their summary and the sum of the powers of all (EncodeLeaves
+  // returns it), or a guess of it.
+  LeafScale(double alpha, const ScoreSummary& summary, double powers);
 
   const Parameters& parameters() const { return parameters_; }
 
@@ -45,51 +57,15 @@ class LeafScale {
   // where the weight is outside the range of leaves: above the largest, or positive below a half.
   Leaf Encode(double score, bool* clamped) const;
 
- private:
-  // What the scores look like.
-  struct Summary {
-    uint64_t scored = 0;
-    double sum = 0;
-    double maximum = 0;
-  };
-
-  static double UnscoredScore(const Guard& guard, const Summary& summary);
-  // With the score exponent only, so that powers can be summed.
-  static LeafScale Unit(const Summary& summary, uint64_t n, double alpha, const Guard& guard);
-  // Sets the weight exponent from the sum of the powers of the scored.
-  LeafScale WithMean(const Summary& summary, uint64_t n, double sum) const;
-
-  // Returns (score * 2^score_exponent)^alpha, kept within 2^-1000 .. 2^1000; 0 for scores not > 0.
-  double Power(double score) const;
-
-  double alpha_;
-  Parameters parameters_;
-  double score_factor_;
-  double weight_factor_;
-  double least_base_;  // bases whose powers are 2^-1000 and 2^1000
-  double largest_base_;
-};
-
-template <typename ForEach>
-LeafScale LeafScale::Fit(ForEach for_each, uint64_t n, double alpha, const Guard& guard,
-                         bool* any_positive) {
-  Summary summary;
-  for_each([&](double score) {
-    score = std::max(0.0, score);
-    ++summary.scored;
-    summary.sum += score;
-    summary.maximum = std::max(summary.maximum, score);
-  });
-  *any_positive = summary.maximum > 0;
-  const LeafScale unit = Unit(summary, n, alpha, guard);
-  double sum = 0;
-  if (alpha == 1) {
-    sum = summary.sum * unit.score_factor_;
-  } else {
-    for_each([&](double score) { sum += unit.Power(score); });
+  // The same for many. Spans of the same length.
+  EncodedLeaves Encode(absl::Span<const double> scores, absl::Span<Leaf> leaves) const {
+    return EncodeLeaves(law_, scores, leaves);
   }
-  return unit.WithMean(summary, n, sum);
-}
+
+ private:
+  Parameters parameters_;
+  PowerLaw law_;
+};
 
 }  // namespace subset::sampling
 

@@ -29,13 +29,13 @@ SlotScores ScoresOf(const PlanInput& input, const Population& population) {
   const Guard& guard = input.spec.guard;
   const bool keep = guard.unscored == Guard::Unscored::kKeep;
   const double unscored =
-      keep ? std::numeric_limits<double>::quiet_NaN() : UnscoredScore(guard, preferred, population);
+      keep ? std::numeric_limits<double>::quiet_NaN() : UnscoredScore(guard, preferred);
   SlotScores result;
   result.scores.resize(population.size());
-  for (uint64_t slot = 0; slot < result.scores.size(); ++slot) {
-    const double score = preferred[population.sample(slot)];
-    result.scores[slot] = std::isnan(score) ? unscored : score;
-    result.any |= !std::isnan(result.scores[slot]);
+  preferred.Read(0, absl::MakeSpan(result.scores));
+  for (double& score : result.scores) {
+    if (std::isnan(score)) score = unscored;
+    result.any |= !std::isnan(score);
   }
   return result;
 }

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "sampling/by_slot.h"
+#include "sampling/forgetting.h"
+
 namespace subset::sampling {
 
 std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population) {
@@ -34,29 +37,93 @@ std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& p
   return losses;
 }
 
-PreferredScores::PreferredScores(const PlanInput& input, const Population& population)
-    : irreducible_(IrreducibleLosses(input, population)) {
-  const Preference& preference = input.spec.preference;
-  if (preference.column.empty()) {
-    reported_ = input.columns.score(preference.score);
-  } else {
-    column_ = input.columns.dataset.at(preference.column);
+bool WeighsForgetting(const Preference& preference) {
+  if (!preference.column.empty() || preference.score != kForgettingColumn) return false;
+  switch (preference.kind) {
+    case Preference::Kind::kScorePower:
+    case Preference::Kind::kBelowMeanPruning:
+    case Preference::Kind::kSoftmax:
+    case Preference::Kind::kSelfPaced:
+      return true;
+    default:
+      return false;
   }
 }
 
-double UnscoredScore(const Guard& guard, const PreferredScores& scores,
-                     const Population& population) {
+PreferredScores::PreferredScores(ScoreView reported, const Population& population)
+    : size_(population.size()) {
+  if (population.strata == nullptr) {
+    reported_ = reported;
+    return;
+  }
+  gathered_ = HugeArray<float>(size_);
+  GatherBySlot(
+      population, [reported](uint32_t i) { return reported[i]; }, gathered_.data());
+}
+
+PreferredScores::PreferredScores(const PlanInput& input, const Population& population)
+    : size_(population.size()) {
+  const Preference& preference = input.spec.preference;
+  if (preference.column.empty()) {
+    *this = PreferredScores(input.columns.score(preference.score), population);
+    forgetting_ = WeighsForgetting(preference);
+  } else {
+    const ColumnView column = input.columns.dataset.at(preference.column);
+    column_ = HugeArray<double>(size_);
+    GatherBySlot(
+        population, [column](uint32_t i) { return column.At(i); }, column_.data());
+  }
+  const std::vector<float> losses = IrreducibleLosses(input, population);
+  if (losses.empty()) return;
+  subtract_.resize(size_);
+  GatherBySlot(
+      population, [&losses](uint32_t i) { return losses[i]; }, subtract_.data());
+}
+
+void PreferredScores::ReadReported(uint64_t first, absl::Span<double> scores) const {
+  if (gathered_.size() > 0) {
+    std::copy_n(gathered_.data() + first, scores.size(), scores.begin());
+    return;
+  }
+  while (!scores.empty()) {
+    const uint64_t at = first % kChunkSamples;
+    const uint64_t count = std::min<uint64_t>(kChunkSamples - at, scores.size());
+    const float* chunk =
+        reported_.chunks.empty() ? nullptr : reported_.chunks[first / kChunkSamples];
+    if (chunk == nullptr) {
+      std::fill_n(scores.begin(), count, std::numeric_limits<double>::quiet_NaN());
+    } else {
+      std::copy_n(chunk + at, count, scores.begin());
+    }
+    first += count;
+    scores.remove_prefix(count);
+  }
+}
+
+void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
+  if (column_.size() > 0) {
+    std::copy_n(column_.data() + first, scores.size(), scores.begin());
+  } else {
+    ReadReported(first, scores);
+  }
+  if (forgetting_) {
+    for (double& score : scores) score = ForgettingWeight(static_cast<float>(score));
+  }
+  if (subtract_.empty()) return;
+  for (size_t k = 0; k < scores.size(); ++k) scores[k] -= subtract_[first + k];
+}
+
+double UnscoredScore(const Guard& guard, const PreferredScores& scores) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
   double sum = 0;
   double maximum = -std::numeric_limits<double>::infinity();
   uint64_t scored = 0;
-  for (uint64_t slot = 0; slot < population.size(); ++slot) {
-    const double score = scores[population.sample(slot)];
-    if (std::isnan(score)) continue;
+  scores.ForEach(0, scores.size(), [&](uint64_t, double score) {
+    if (std::isnan(score)) return;
     sum += score;
     maximum = std::max(maximum, score);
     ++scored;
-  }
+  });
   if (scored == 0) return std::numeric_limits<double>::quiet_NaN();
   return guard.unscored == Guard::Unscored::kMaximum ? maximum : sum / static_cast<double>(scored);
 }

@@ -3,10 +3,13 @@
 #ifndef SUBSET_SAMPLING_PREFERRED_SCORES_H_
 #define SUBSET_SAMPLING_PREFERRED_SCORES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "sampling/columns.h"
+#include "sampling/huge_array.h"
 #include "sampling/plan.h"
 #include "sampling/population.h"
 
@@ -17,28 +20,49 @@ namespace subset::sampling {
 // its stratum (STRATUM_MEAN; where the stratum has none, 0). O(N) and 4 bytes a sample.
 std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population);
 
-// Reported scores or those of preference.column, less what is irreducible; NaN where a sample has
-// none. Immutable; thread-safe. Valid as long as the views of the input.
+// Whether scores are packed forgetting states (forgetting.h) of which the preference needs the
+// number of events. What only orders samples reads the states as they are.
+bool WeighsForgetting(const Preference& preference);
+
+// Reported scores or those of preference.column by slot of the population, less what is
+// irreducible; NaN where a sample has none. Immutable; thread-safe. Valid as long as the views of
+// the input. Made in O(N), with up to 8 bytes a slot where strata reorder samples.
 class PreferredScores {
  public:
-  explicit PreferredScores(ScoreView reported) : reported_(reported) {}
+  PreferredScores(ScoreView reported, const Population& population);
   PreferredScores(const PlanInput& input, const Population& population);
 
-  double operator[](uint32_t sample) const {
-    const double score = column_.chunks.empty() ? reported_[sample] : column_.At(sample);
-    return irreducible_.empty() ? score : score - irreducible_[sample];
+  uint64_t size() const { return size_; }
+
+  // Writes the scores of slots first, first + 1, ...
+  void Read(uint64_t first, absl::Span<double> scores) const;
+
+  // Calls f(slot, score) for slots first .. last - 1.
+  template <typename F>
+  void ForEach(uint64_t first, uint64_t last, F f) const {
+    constexpr uint64_t kPiece = 1024;
+    double piece[kPiece];
+    for (; first < last; first += kPiece) {
+      const uint64_t count = std::min(kPiece, last - first);
+      Read(first, absl::MakeSpan(piece, count));
+      for (uint64_t k = 0; k < count; ++k) f(first + k, piece[k]);
+    }
   }
 
  private:
-  ScoreView reported_;
-  ColumnView column_;  // where it has chunks
-  std::vector<float> irreducible_;
+  void ReadReported(uint64_t first, absl::Span<double> scores) const;
+
+  uint64_t size_;
+  ScoreView reported_;           // in place, where slots are samples,
+  HugeArray<float> gathered_;    // or by slot
+  HugeArray<double> column_;     // by slot, where preference.column is read
+  std::vector<float> subtract_;  // by slot, where something is irreducible
+  bool forgetting_ = false;      // the numbers of events that packed states stand for
 };
 
 // Returns the score that unscored samples take by guard.unscored (MEAN, MAXIMUM or PRIOR); NaN
 // where nothing is scored and there is no prior. O(N).
-double UnscoredScore(const Guard& guard, const PreferredScores& scores,
-                     const Population& population);
+double UnscoredScore(const Guard& guard, const PreferredScores& scores);
 
 }  // namespace subset::sampling
 

@@ -8,20 +8,19 @@
 namespace subset::sampling {
 namespace {
 
-// Inserts what is below the mean among slots first .. first + count - 1.
+// Inserts what is below the mean among slots first .. last - 1.
 void InsertBelowMean(const PreferredScores& scores, const Population& population, uint64_t first,
-                     uint64_t count, SampleSet* low) {
+                     uint64_t last, SampleSet* low) {
   ExactMean mean;
-  for (uint64_t slot = first; slot < first + count; ++slot) {
-    const auto score = static_cast<float>(scores[population.sample(slot)]);
-    if (!std::isnan(score)) mean.Add(score);
-  }
+  scores.ForEach(first, last, [&](uint64_t, double score) {
+    if (!std::isnan(score)) mean.Add(static_cast<float>(score));
+  });
   if (mean.count() == 0) return;
   const float threshold = mean.LeastNotBelow();
-  for (uint64_t slot = first; slot < first + count; ++slot) {
-    const uint32_t i = population.sample(slot);
-    if (static_cast<float>(scores[i]) < threshold) low->Insert(i);  // false for NaN
-  }
+  scores.ForEach(first, last, [&](uint64_t slot, double score) {
+    // False for NaN.
+    if (static_cast<float>(score) < threshold) low->Insert(population.sample(slot));
+  });
 }
 
 }  // namespace
@@ -37,7 +36,8 @@ SampleSet BelowMean(const PreferredScores& scores, const Population& population,
     return low;
   }
   for (size_t g = 0; g < population.num_strata(); ++g) {
-    InsertBelowMean(scores, population, population.first(g), population.count(g), &low);
+    const uint64_t first = population.first(g);
+    InsertBelowMean(scores, population, first, first + population.count(g), &low);
   }
   return low;
 }

@@ -14,6 +14,7 @@
 #include "sampling/draw_index.h"
 #include "sampling/draw_loop.h"
 #include "sampling/draw_steps.h"
+#include "sampling/forgetting.h"
 #include "sampling/mixture.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/proportion.h"
@@ -82,6 +83,7 @@ class IndexedScoreDraw final : public ScoreDraw {
   const DrawSteps steps_;
   const bool prefers_;  // by what may change from epoch to epoch
   const bool weighted_;
+  const bool forgetting_;           // later scores are packed states
   std::vector<float> irreducible_;  // by sample, where it is subtracted from later scores
 
   // Constant once built.
@@ -103,7 +105,8 @@ IndexedScoreDraw::IndexedScoreDraw(const PlanInput& input, const Population& pop
       spec_(input.spec),
       steps_(input),
       prefers_(input.spec.preference.kind != Preference::Kind::kUniform),
-      weighted_(input.spec.weight.target != Weight::Target::kNone) {
+      weighted_(input.spec.weight.target != Weight::Target::kNone),
+      forgetting_(WeighsForgetting(input.spec.preference)) {
   if (spec_.snapshot == Snapshot::kLive) irreducible_ = IrreducibleLosses(input, population);
 }
 
@@ -295,7 +298,7 @@ void IndexedScoreDraw::Update(absl::Span<const uint32_t> indices, absl::Span<con
   if (leaves_.index == nullptr) return;
   std::vector<Leaf> leaves(scores.size());
   for (size_t k = 0; k < scores.size(); ++k) {
-    double score = scores[k];
+    double score = forgetting_ ? ForgettingWeight(scores[k]) : scores[k];
     if (!irreducible_.empty()) score -= irreducible_[indices[k]];
     bool clamped = false;
     leaves[k] = leaves_.scale->Encode(score, &clamped);

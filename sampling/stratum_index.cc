@@ -1,7 +1,8 @@
 #include "sampling/stratum_index.h"
 
-#include <algorithm>
 #include <limits>
+
+#include "sampling/leaf_bulk.h"
 
 namespace subset::sampling {
 namespace {
@@ -13,26 +14,6 @@ uint64_t Square(Leaf leaf) {  // below 2^54
   return weight * weight;
 }
 
-// Everything but the base.
-StratumIndex::Sums SumsOf(absl::Span<const Leaf> leaves) {
-  constexpr size_t kPiece = 1024;  // squares whose sum fits 64 bits
-  StratumIndex::Sums sums;
-  for (; !leaves.empty(); leaves.remove_prefix(std::min(kPiece, leaves.size()))) {
-    uint64_t total = 0;
-    uint64_t squares = 0;
-    uint64_t positive = 0;
-    for (const Leaf leaf : leaves.first(std::min(kPiece, leaves.size()))) {
-      total += LeafWeight(leaf);
-      squares += Square(leaf);
-      positive += leaf > 0;
-    }
-    sums.total += total;
-    sums.total_squares += squares;
-    sums.positive += positive;
-  }
-  return sums;
-}
-
 }  // namespace
 
 StratumIndex::StratumIndex(const Population& population,
@@ -40,10 +21,10 @@ StratumIndex::StratumIndex(const Population& population,
     : population_(population), weights_(population.size(), fill) {
   uint64_t base = 0;
   for (size_t g = 0; g < population.num_strata(); ++g) {
-    Sums sums = SumsOf(weights_.leaves().subspan(population.first(g), population.count(g)));
-    sums.base = base;
+    const LeafSums sums =
+        SumLeaves(weights_.leaves().subspan(population.first(g), population.count(g)));
+    sums_.push_back({base, sums.total, sums.total_squares, sums.positive});
     base += sums.total;
-    sums_.push_back(sums);
   }
 }
 

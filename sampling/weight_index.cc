@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "sampling/leaf_bulk.h"
 #include "sampling/simd.h"
 
 namespace subset::sampling {
@@ -18,12 +19,6 @@ using weight_index_internal::Tree;
 constexpr uint64_t kPiece = 65536;  // slots filled and summed while they are in the cache
 
 uint64_t DivideUp(uint64_t x, uint64_t y) { return (x + y - 1) / y; }
-
-uint32_t LineSum(const Leaf* line) {
-  uint32_t sum = 0;
-  for (uint64_t i = 0; i < kLineLeaves; ++i) sum += LeafWeight(line[i]);
-  return sum;
-}
 
 // Turns the sums of a node's children into prefix sums; returns the node's sum.
 uint64_t MakePrefixSums(uint64_t* entries) {
@@ -66,9 +61,9 @@ WeightIndex::WeightIndex(uint64_t n,
     const uint64_t count = std::min(kPiece, n - first);
     fill(first, absl::MakeSpan(leaves_.data() + first, count));
     const uint64_t end = DivideUp(first + count, kLineLeaves);
-    for (uint64_t line = first / kLineLeaves; line < end; ++line) {
-      line_sums[line] = LineSum(leaves_.data() + line * kLineLeaves);
-    }
+    const uint64_t line = first / kLineLeaves;
+    SumLines(absl::MakeConstSpan(leaves_.data() + first, (end - line) * kLineLeaves),
+             absl::MakeSpan(line_sums + line, end - line));
   }
   top_ = Directory(level_nodes[levels_ - 1]);
   for (int level = 0; level < levels_; ++level) {

@@ -2,7 +2,7 @@
 // score^alpha, floor) against the plain weighted ones, and the opening of plans against one pass
 // over the columns that they read.
 //
-//   bench_plans [--n N] [--rounds R] [--json FILE]
+//   bench_plans [--n N] [--rounds R] [--only CASE] [--json FILE]
 //
 // An epoch is opened twice: first, with nothing at hand but the columns; and next, with what the
 // engine keeps from epoch to epoch (strata, and the population where no filter reads scores).
@@ -228,9 +228,11 @@ int Run(int argc, char** argv) {
   CLI::App app("Combined samplers against plain draws, and plans against a pass over columns.");
   uint64_t n = 10000000;
   int rounds = 7;
+  std::string only;
   std::string json;
   app.add_option("--n", n, "Number of samples")->check(CLI::Range(10000u, 1000000000u));
   app.add_option("--rounds", rounds, "Rounds")->check(CLI::Range(3, 1000));
+  app.add_option("--only", only, "Measure this case only: combined, score, ...");
   app.add_option("--json", json, "Write the rows to this file");
   CLI11_PARSE(app, argc, argv);
 
@@ -244,6 +246,7 @@ int Run(int argc, char** argv) {
     }
   };
   for (const Case& opened : Cases()) {
+    if (!only.empty() && opened.name != only) continue;
     if (opened.name == "combined") add(MeasureDraws(table, opened.spec, rounds));
     add(MeasureOpening(table, opened, rounds));
   }

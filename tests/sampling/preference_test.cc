@@ -14,6 +14,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sampling/forgetting.h"
 #include "sampling/inner_draw.h"
 #include "sampling/stale.h"
 #include "tests/sampling/spec_case.h"
@@ -54,6 +55,38 @@ TEST(PreferenceTest, ScorePowerIsThePublishedExample) {
   const double q = std::pow(2, .6);
   ExpectClose(c.Inner(), {1 / (1 + p), q / (q + std::pow(4, .6)), p / (1 + p),
                           std::pow(4, .6) / (q + std::pow(4, .6))});
+}
+
+// Forgotten 0, 2 and 5 times in 20 presentations; never learned in 3; never presented.
+std::vector<float> ForgettingStates() {
+  return {PackForgetting({false, 0, 20, true}), PackForgetting({false, 2, 20, true}),
+          PackForgetting({false, 5, 20, false}), PackForgetting({true, 0, 3, false}), kNan};
+}
+
+TEST(PreferenceTest, ForgettingIsWeighedByItsEventsNotByItsPackedState) {
+  Case c(Kind::kScorePower, std::vector<float>(5, 1));
+  c.Report(kForgettingColumn, ForgettingStates());
+  c.preference().score = kForgettingColumn;
+  c.guard().unscored = Guard::Unscored::kPrior;
+  // Never learned weighs more than any number of events that 3 presentations could have.
+  ExpectClose(c.Inner(), Normalised({0, 2, 5, 4, 0}));
+  c.preference().alpha = 2;
+  ExpectClose(c.Inner(), Normalised({0, 4, 25, 16, 0}));
+  c.preference().kind = Kind::kSoftmax;
+  c.preference().temperature = 2;
+  ExpectClose(c.Inner(), Normalised({1, std::exp(1), std::exp(2.5), std::exp(2), 1}));
+  c.preference().kind = Kind::kSelfPaced;
+  c.preference().threshold = 4.5;
+  ExpectClose(c.Inner(), Normalised({1, 1, 0, 1, 1}));
+}
+
+TEST(PreferenceTest, NeverLearnedIsMostForgottenToWhatOrdersSamples) {
+  Case c(Kind::kRank, std::vector<float>(5, 1));
+  c.Report(kForgettingColumn, ForgettingStates());
+  c.preference().score = kForgettingColumn;
+  c.preference().alpha = 1;
+  c.guard().unscored = Guard::Unscored::kPrior;
+  ExpectClose(c.Inner(), Normalised({1. / 4, 1. / 3, 1. / 2, 1, 1. / 5}));
 }
 
 TEST(PreferenceTest, AZeroScoreHasNoPreferenceAndOnlyTheFloorReachesIt) {

@@ -91,7 +91,8 @@ TEST(PruningTest, KeepsAtLeastOneAndRoundsAsDecimals) {
 
 TEST(PruningTest, OnlyScoredSamplesBelowTheMeanOfTheScoredAreLow) {
   const Scores scores({1, NAN, 2, 3, NAN, 10});  // mean 4
-  const SampleSet low = BelowMean(PreferredScores(scores.view()), {6, nullptr}, false);
+  const SampleSet low =
+      BelowMean(PreferredScores(scores.view(), {6, nullptr}), {6, nullptr}, false);
   const std::vector<bool> expected = {true, false, true, true, false, false};
   for (size_t i = 0; i < 6; ++i) EXPECT_EQ(low.Contains(i), expected[i]) << i;
 }
@@ -99,15 +100,17 @@ TEST(PruningTest, OnlyScoredSamplesBelowTheMeanOfTheScoredAreLow) {
 TEST(PruningTest, MeansCanBeOfEachStratum) {
   const Scores scores({1, 2, 30, 10});
   ASSERT_OK_AND_ASSIGN(const auto strata, StrataOf(std::vector<uint8_t>{0, 0, 1, 1}));
-  const SampleSet low = BelowMean(PreferredScores(scores.view()), {4, strata}, true);
+  const SampleSet low = BelowMean(PreferredScores(scores.view(), {4, strata}), {4, strata}, true);
   const std::vector<bool> expected = {true, false, false, true};
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(low.Contains(i), expected[i]) << i;
 }
 
 TEST(PruningTest, NothingIsLowWhereNothingIsScored) {
-  const SampleSet none = BelowMean(PreferredScores(ScoreView{}), {100, nullptr}, false);
+  const SampleSet none =
+      BelowMean(PreferredScores(ScoreView{}, {100, nullptr}), {100, nullptr}, false);
   const std::vector<const float*> absent(1);
-  const SampleSet null_chunk = BelowMean(PreferredScores(ScoreView{absent}), {100, nullptr}, false);
+  const SampleSet null_chunk =
+      BelowMean(PreferredScores(ScoreView{absent}, {100, nullptr}), {100, nullptr}, false);
   for (size_t i = 0; i < 100; ++i) {
     EXPECT_FALSE(none.Contains(i));
     EXPECT_FALSE(null_chunk.Contains(i));

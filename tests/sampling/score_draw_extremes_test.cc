@@ -3,6 +3,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -149,6 +150,45 @@ TEST(ScoreDrawTest, OneDominatingScoreTakesAllButTheFloorAndHidesNobody) {
   const Drawn drawn = DrawMany(*draw, 10000);
   EXPECT_GT(CountsOf(drawn.indices, 1000)[17], 9950);
   EXPECT_NEAR(draw->traits().effective_sample_ratio, .001, 1e-4);
+}
+
+// One score of n among n - 1 of 1: it has half of the mass.
+std::vector<float> HalfInOne(size_t n) {
+  std::vector<float> values(n, 1);
+  values[17] = static_cast<float>(n);
+  return values;
+}
+
+TEST(ScoreDrawTest, AScoreHalfAMillionTimesTheMeanHasItsWholeShare) {
+  constexpr size_t kN = size_t{1} << 20;
+  Options options;
+  options.floor = 0;
+  const auto draw = Build(InputOf(Scores(HalfInOne(kN)), kN, options));
+  EXPECT_EQ(draw->traits().clamped_leaves, 0);
+  std::vector<double> q(kN);
+  draw->Probabilities(absl::MakeSpan(q));
+  EXPECT_NEAR(q[17], .5, 1e-3);
+}
+
+TEST(ScoreDrawTest, WhatIsClampedIsDrawnWithTheProbabilityThatIsReported) {
+  constexpr size_t kN = size_t{1} << 22;
+  Options options;
+  options.floor = 0;
+  const auto draw = Build(InputOf(Scores(HalfInOne(kN)), kN, options));
+  EXPECT_EQ(draw->traits().clamped_leaves, 1);
+  std::vector<double> q(kN);
+  draw->Probabilities(absl::MakeSpan(q));
+  EXPECT_NEAR(std::accumulate(q.begin(), q.end(), 0.0), 1, 1e-9);
+  EXPECT_LT(q[17], .4) << "it is cut off";
+  const Drawn drawn = DrawMany(*draw, 100000);
+  double count = 0;
+  for (size_t k = 0; k < drawn.indices.size(); ++k) {
+    ASSERT_NEAR(drawn.probabilities[k], q[drawn.indices[k]], 1e-15);
+    ASSERT_NEAR(drawn.weights[k] * drawn.probabilities[k] * kN, 1, 1e-6);
+    count += drawn.indices[k] == 17;
+  }
+  // 5 standard deviations: a false alarm has a probability below 1e-6.
+  EXPECT_NEAR(count / 100000, q[17], 5 * std::sqrt(q[17] * (1 - q[17]) / 100000));
 }
 
 TEST(ScoreDrawTest, EqualScoresOfAnySizeAreExactlyUniform) {

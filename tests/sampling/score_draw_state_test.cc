@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sampling/forgetting.h"
 #include "tests/sampling/score_draw_testing.h"
 #include "tests/testing/status_matchers.h"
 
@@ -27,6 +28,27 @@ TEST(ScoreDrawTest, TheLastScoreOfARepeatedIndexStays) {
     EXPECT_EQ(repeated->Serialize(), once->Serialize());
     EXPECT_EQ(repeated->traits().effective_sample_ratio, once->traits().effective_sample_ratio);
   }
+}
+
+TEST(ScoreDrawTest, UpdatesOfForgettingWeighItsEvents) {
+  const Scores states({PackForgetting({false, 1, 9, true}), PackForgetting({false, 3, 9, true}),
+                       PackForgetting({true, 0, 9, false})});
+  Options options;
+  options.floor = 0;
+  PlanInput input = InputOf(states, 3, options);
+  input.spec.preference.score = kForgettingColumn;
+  input.columns.scores[kForgettingColumn] = states.view();
+  const auto draw = Build(input);
+  std::vector<double> q(3);
+  draw->Probabilities(absl::MakeSpan(q));
+  const auto expect = [&](std::vector<double> events) {
+    const double sum = events[0] + events[1] + events[2];
+    for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(q[i], events[i] / sum, 1e-3) << i;
+  };
+  expect({1, 3, 10});
+  draw->Update({0}, {PackForgetting({false, 6, 20, false})});
+  draw->Probabilities(absl::MakeSpan(q));
+  expect({6, 3, 10});
 }
 
 TEST(ScoreDrawTest, AnyHistoryOfUpdatesEqualsParsingItsLeaves) {

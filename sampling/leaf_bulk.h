@@ -1,0 +1,48 @@
+// Leaves by the thousand: from scores, and their sums. Vector instructions are chosen at run time;
+// the bits are those of one leaf at a time.
+
+#ifndef SUBSET_SAMPLING_LEAF_BULK_H_
+#define SUBSET_SAMPLING_LEAF_BULK_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "sampling/leaf.h"
+
+namespace subset::sampling {
+
+// The weight of a score > 0: (score * score_factor)^alpha * weight_factor; 0 of another score.
+struct PowerLaw {
+  double alpha = 1;
+  double score_factor = 1;   // a power of two
+  double weight_factor = 1;  // likewise
+  double unscored = 1;       // the score that NaN stands for
+  // What is raised to alpha is kept between these, so that powers are within 2^-1000 .. 2^1000; not
+  // where alpha is 1.
+  double least_base = 0;
+  double largest_base = 1;
+};
+
+struct EncodedLeaves {
+  double powers = 0;     // sum of the weights before weight_factor, the same on every machine
+  uint64_t clamped = 0;  // weights outside the range of leaves: above the largest, or below a half
+};
+
+// Writes the leaf of each score. Spans of the same length.
+EncodedLeaves EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
+                           absl::Span<Leaf> leaves);
+
+struct LeafSums {
+  uint64_t total = 0;                   // of the weights
+  unsigned __int128 total_squares = 0;  // of their squares
+  uint64_t positive = 0;                // how many are not 0
+};
+
+LeafSums SumLeaves(absl::Span<const Leaf> leaves);
+
+// Writes the sum of the weights of each 32 leaves; leaves.size() = 32 * sums.size().
+void SumLines(absl::Span<const Leaf> leaves, absl::Span<uint64_t> sums);
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_LEAF_BULK_H_

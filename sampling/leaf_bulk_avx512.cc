@@ -1,0 +1,18 @@
+#if defined(__x86_64__)
+
+#include <algorithm>
+#include <cstring>
+
+#include "sampling/leaf_bulk_simd.h"
+#include "sampling/leaf_math.h"
+
+#define SUBSET_TARGET __attribute__((target("avx512f,avx512bw,avx512vl")))
+#include "sampling/leaf_bulk_loops.inc"
+
+namespace subset::sampling::leaf_bulk_internal {
+
+const Loops kAvx512Loops = {EncodeLoop, SumLoop, LinesLoop};
+
+}  // namespace subset::sampling::leaf_bulk_internal
+
+#endif  // defined(__x86_64__)

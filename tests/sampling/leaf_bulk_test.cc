@@ -1,0 +1,117 @@
+// Leaves by the thousand against leaves one at a time, at every SIMD level.
+
+#include "sampling/leaf_bulk.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sampling/leaf_scale.h"
+#include "sampling/simd.h"
+
+namespace subset::sampling {
+namespace {
+
+class LeafBulkTest : public ::testing::TestWithParam<SimdLevel> {
+ protected:
+  ScopedSimdLimit limit_{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Levels, LeafBulkTest,
+                         ::testing::Values(SimdLevel::kPortable, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512));
+
+// Scores of all magnitudes, and all that is out of the ordinary.
+std::vector<double> Scores(size_t n) {
+  std::vector<double> scores = {0,       -0.0,  -1,   1,     NAN,    0x1p-1074, 0x1p-1022, 1e-310,
+                                1e-45,   1e300, .5,   .25,   0x1p63, 1 / 3.,    8191.5,    8192,
+                                8192.49, 0.499, 0.49, 1e-20, 1e20,   -1e-300,   4095.5,    16383};
+  std::mt19937_64 random(n);
+  std::uniform_real_distribution<double> exponent(-40, 40);
+  std::uniform_real_distribution<double> wide(-1000, 1000);
+  while (scores.size() < n) {
+    const double x = std::exp2(random() % 4 == 0 ? wide(random) : exponent(random));
+    scores.push_back(random() % 3 == 0 ? static_cast<float>(x) : x);
+    if (random() % 16 == 0) scores.push_back(NAN);
+    if (random() % 16 == 0) scores.push_back(0);
+    if (random() % 4 == 0) scores.push_back(static_cast<double>(random() % 20000) / 2);  // ties
+  }
+  scores.resize(n);
+  return scores;
+}
+
+TEST_P(LeafBulkTest, EncodesAsOneAtATime) {
+  for (const size_t n : {1, 7, 24, 255, 256, 257, 1000, 20000}) {
+    const std::vector<double> scores = Scores(n);
+    for (const double alpha : {1.0, .6, .5, 2.0, 16.0, .001}) {
+      for (const LeafScale::Parameters& parameters :
+           {LeafScale::Parameters{0, 0, 1}, {-3, 19, .3}, {20, -7, 0}, {0, 40, 1e9}}) {
+        const LeafScale scale(alpha, parameters);
+        std::vector<Leaf> leaves(n + 1, 0x1234);
+        const EncodedLeaves encoded = scale.Encode(scores, absl::MakeSpan(leaves.data(), n));
+        uint64_t clamped = 0;
+        for (size_t k = 0; k < n; ++k) {
+          bool outside = false;
+          ASSERT_EQ(leaves[k], scale.Encode(scores[k], &outside))
+              << "score " << scores[k] << ", alpha " << alpha;
+          clamped += outside;
+        }
+        EXPECT_EQ(encoded.clamped, clamped);
+        EXPECT_EQ(leaves[n], 0x1234) << "written behind the end";
+      }
+    }
+  }
+}
+
+TEST_P(LeafBulkTest, SumsAreExact) {
+  std::mt19937_64 random(6);
+  for (const size_t n : {0, 1, 255, 256, 257, 70000}) {
+    std::vector<Leaf> leaves(n);
+    for (Leaf& leaf : leaves) leaf = random() % 3 == 0 ? 0 : static_cast<Leaf>(random());
+    if (n == 70000) leaves.assign(n, 0xffff);  // the largest
+    LeafSums expected;
+    for (const Leaf leaf : leaves) {
+      const uint64_t weight = LeafWeight(leaf);
+      expected.total += weight;
+      expected.total_squares += weight * weight;
+      expected.positive += leaf > 0;
+    }
+    const LeafSums sums = SumLeaves(leaves);
+    EXPECT_EQ(sums.total, expected.total);
+    EXPECT_TRUE(sums.total_squares == expected.total_squares);
+    EXPECT_EQ(sums.positive, expected.positive);
+
+    std::vector<uint64_t> lines(n / 32);
+    SumLines(absl::MakeConstSpan(leaves).subspan(0, 32 * lines.size()), absl::MakeSpan(lines));
+    for (size_t line = 0; line < lines.size(); ++line) {
+      EXPECT_EQ(lines[line], SumLeaves(absl::MakeConstSpan(leaves).subspan(32 * line, 32)).total);
+    }
+  }
+}
+
+TEST(LeafPowersTest, AddUpToTheSameAtEveryLevel) {
+  std::mt19937_64 random(5);
+  std::lognormal_distribution<double> lognormal(0, 1);
+  for (const size_t n : {3, 256, 5000}) {
+    std::vector<double> scores(n);
+    for (double& score : scores) score = lognormal(random);
+    scores[1] = NAN;
+    double expected = 0;
+    for (const double x : scores) expected += std::pow((std::isnan(x) ? .4 : x) / 4, .7);
+    std::vector<Leaf> leaves(n);
+    const LeafScale scale(.7, LeafScale::Parameters{-2, 3, .4});
+    std::vector<double> sums;
+    for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+      const ScopedSimdLimit limit(level);
+      sums.push_back(scale.Encode(scores, absl::MakeSpan(leaves)).powers);
+      EXPECT_EQ(sums.back(), sums.front());
+    }
+    EXPECT_NEAR(sums.front(), expected, 1e-12 * expected);
+  }
+}
+
+}  // namespace
+}  // namespace subset::sampling
