@@ -18,6 +18,9 @@ absl::Status ResolveDraw(SamplerSpec* spec);
 absl::Status ResolveGuard(SamplerSpec* spec);
 absl::Status ResolveWeight(SamplerSpec* spec);
 
+// The name of a kind in the proto.
+const char* Name(Preference::Kind kind);
+
 // Gives each number that follows a schedule the schedule's first value.
 void SetScheduledNumbers(SamplerSpec* spec);
 
@@ -29,6 +32,12 @@ absl::Status CheckAlongSchedules(const SamplerSpec& spec, absl::Status (*check)(
 // NaN fails it.
 absl::Status CheckRange(absl::string_view field, double value, bool inside,
                         absl::string_view range);
+
+// Copies the fields that a kind reads; those of the others keep their defaults.
+template <typename T, typename... Fields>
+void CopyFields(const T& from, T* to, Fields... fields) {
+  ((to->*fields = from.*fields), ...);
+}
 
 }  // namespace subset::sampling
 

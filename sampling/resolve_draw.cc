@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "sampling/eligible.h"
 #include "sampling/resolve.h"
 
 namespace subset::sampling {
@@ -37,51 +38,12 @@ const char* Name(Kind kind) {
   return "KIND_UNSPECIFIED";
 }
 
-const char* Name(Preference::Kind kind) {
-  switch (kind) {
-    case Preference::Kind::kUniform:
-      return "uniform";
-    case Preference::Kind::kScorePower:
-      return "score_power";
-    case Preference::Kind::kBelowMeanPruning:
-      return "below_mean_pruning";
-    case Preference::Kind::kRank:
-      return "rank";
-    case Preference::Kind::kSoftmax:
-      return "softmax";
-    case Preference::Kind::kBand:
-      return "band";
-    case Preference::Kind::kKeepProbability:
-      return "keep_probability";
-    case Preference::Kind::kSelfPaced:
-      return "self_paced";
-    case Preference::Kind::kRecency:
-      return "recency";
-  }
-  return "";
-}
-
 // Whether what is preferred is a set, whose members are alike.
 bool PrefersSet(const Preference& preference) {
   return preference.kind == Preference::Kind::kUniform ||
          preference.kind == Preference::Kind::kBelowMeanPruning ||
          preference.kind == Preference::Kind::kBand ||
          (preference.kind == Preference::Kind::kSelfPaced && !preference.soft);
-}
-
-// Whether strata have the shares of their numbers of samples.
-bool SharesAsInTheData(const Proportion& proportion) {
-  for (const Proportion* level = &proportion; level != nullptr; level = level->within.get()) {
-    if (level->kind != Proportion::Kind::kNatural || !level->size_column.empty()) return false;
-  }
-  return true;
-}
-
-bool FiltersByScore(const Eligible& eligible) {
-  for (const Predicate& predicate : eligible.all) {
-    if (predicate.column.empty()) return true;
-  }
-  return false;
 }
 
 absl::Status CheckPreference(const SamplerSpec& spec) {
@@ -134,7 +96,7 @@ const char* SettlesShares(const SamplerSpec& spec) {
 absl::Status CheckProportion(const SamplerSpec& spec) {
   const Kind kind = spec.draw.kind;
   const char* settles = SettlesShares(spec);
-  if (settles != nullptr && !SharesAsInTheData(spec.proportion)) {
+  if (settles != nullptr && !spec.proportion.as_in_the_data()) {
     return InvalidField("proportion.kind",
                         absl::StrCat("does not go with draw.kind ", settles,
                                      ", whose shares follow from what it draws: only NATURAL, by "
@@ -152,7 +114,7 @@ absl::Status CheckEligible(const SamplerSpec& spec) {
   if (spec.draw.kind == Kind::kProvided && !spec.eligible.all.empty()) {
     return InvalidField("eligible", "is set, but PROVIDED draws what is handed in");
   }
-  if (spec.draw.kind == Kind::kBootstrap && FiltersByScore(spec.eligible)) {
+  if (spec.draw.kind == Kind::kBootstrap && FilterReadsScores(spec)) {
     return InvalidField("eligible",
                         "tests a reported score, but BOOTSTRAP draws the same bag in every epoch");
   }

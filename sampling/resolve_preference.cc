@@ -6,7 +6,6 @@
 #include "base/status_macros.h"
 
 namespace subset::sampling {
-namespace {
 
 using Kind = Preference::Kind;
 
@@ -33,6 +32,8 @@ const char* Name(Kind kind) {
   }
   return "";
 }
+
+namespace {
 
 // Where the score comes from.
 absl::Status ResolveSource(const Preference& given, Preference* resolved) {
@@ -93,47 +94,35 @@ absl::Status ResolvePreference(SamplerSpec* spec) {
   resolved = Preference{};
   resolved.kind = given.kind;
   SUBSET_RETURN_IF_ERROR(ResolveSource(given, &resolved));
+  using P = Preference;
+  const auto keep = [&](auto... fields) { CopyFields(given, &resolved, fields...); };
   switch (given.kind) {
     case Kind::kUniform:
       break;
     case Kind::kScorePower:
-      resolved.alpha = given.alpha;
+      keep(&P::alpha);
       break;
     case Kind::kBelowMeanPruning:
-      resolved.ratio = given.ratio;
-      resolved.delta = given.delta;
-      resolved.total_epochs = given.total_epochs;
-      resolved.scale = given.scale;
-      resolved.per_stratum = given.per_stratum;
+      keep(&P::ratio, &P::delta, &P::total_epochs, &P::scale, &P::per_stratum);
       break;
     case Kind::kRank:
-      resolved.law = given.law;
-      if (given.law == Preference::Law::kPower) {
-        resolved.alpha = given.alpha;
-      } else {
-        resolved.pressure = given.pressure;
-      }
+      keep(&P::law);
+      given.law == Preference::Law::kPower ? keep(&P::alpha) : keep(&P::pressure);
       break;
     case Kind::kSoftmax:
-      resolved.temperature = given.temperature;
+      keep(&P::temperature);
       break;
     case Kind::kBand:
-      resolved.smallest = given.smallest;
-      resolved.skip = given.skip;
-      resolved.keep = given.keep;
-      resolved.per_stratum = given.per_stratum;
+      keep(&P::smallest, &P::skip, &P::keep, &P::per_stratum);
       break;
     case Kind::kKeepProbability:
-      resolved.beta = given.beta;
-      resolved.least = given.least;
+      keep(&P::beta, &P::least);
       break;
     case Kind::kSelfPaced:
-      resolved.threshold = given.threshold;
-      resolved.soft = given.soft;
+      keep(&P::threshold, &P::soft);
       break;
     case Kind::kRecency:
-      resolved.half_life = given.half_life;
-      resolved.now = given.now;
+      keep(&P::half_life, &P::now);
       break;
   }
   if (resolved.per_stratum && spec->proportion.column.empty()) {

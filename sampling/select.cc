@@ -12,6 +12,7 @@
 #include "sampling/permutation.h"
 #include "sampling/resolve.h"
 #include "sampling/spec.h"
+#include "sampling/spec_numbers.h"
 
 namespace subset::sampling {
 namespace {
@@ -187,42 +188,37 @@ absl::Status ResolveSelectRule(SelectRule* rule) {
   const SelectRule& given = *rule;
   SelectRule resolved;
   resolved.kind = given.kind;
+  using R = SelectRule;
+  const auto keep = [&](auto... fields) { CopyFields(given, &resolved, fields...); };
   if (given.kind <= Kind::kProportional) {
-    resolved.count = given.count;
+    keep(&R::count);
     SUBSET_RETURN_IF_ERROR(CheckRange("select.count", given.count,
                                       given.count >= 1 && given.count <= kMaxPool,
                                       absl::StrCat("[1, ", kMaxPool, "]")));
   }
   switch (given.kind) {
     case Kind::kTop:
+      break;
     case Kind::kTopAndUniform:
-      if (given.kind == Kind::kTop) break;
-      resolved.uniform = given.uniform;
+      keep(&R::uniform);
       SUBSET_RETURN_IF_ERROR(CheckRange(
           "select.uniform", given.uniform, given.uniform >= 1 && given.uniform < given.count,
           absl::StrCat("[1, ", given.count, "), the part of select.count = ", given.count,
                        " that is not of the largest")));
       break;
     case Kind::kProportional:
-      resolved.alpha = given.alpha;
-      resolved.floor = given.floor;
-      SUBSET_RETURN_IF_ERROR(
-          CheckRange("select.alpha", given.alpha, given.alpha > 0 && given.alpha <= 16, "(0, 16]"));
-      SUBSET_RETURN_IF_ERROR(
-          CheckRange("select.floor", given.floor, given.floor >= 0 && given.floor <= 1, "[0, 1]"));
+      keep(&R::alpha, &R::floor);
+      SUBSET_RETURN_IF_ERROR(CheckRange("select.alpha", given.alpha, kExponent));
+      SUBSET_RETURN_IF_ERROR(CheckRange("select.floor", given.floor, kUnit));
       break;
     case Kind::kKeepProbability:
-      resolved.beta = given.beta;
-      resolved.least = given.least;
-      SUBSET_RETURN_IF_ERROR(
-          CheckRange("select.beta", given.beta, given.beta > 0 && given.beta <= 16, "(0, 16]"));
-      SUBSET_RETURN_IF_ERROR(
-          CheckRange("select.least", given.least, given.least >= 0 && given.least <= 1, "[0, 1]"));
+      keep(&R::beta, &R::least);
+      SUBSET_RETURN_IF_ERROR(CheckRange("select.beta", given.beta, kExponent));
+      SUBSET_RETURN_IF_ERROR(CheckRange("select.least", given.least, kUnit));
       break;
     case Kind::kKeepFraction:
-      resolved.keep = given.keep;
-      SUBSET_RETURN_IF_ERROR(
-          CheckRange("select.keep", given.keep, given.keep > 0 && given.keep <= 1, "(0, 1]"));
+      keep(&R::keep);
+      SUBSET_RETURN_IF_ERROR(CheckRange("select.keep", given.keep, kFraction));
       break;
   }
   *rule = resolved;

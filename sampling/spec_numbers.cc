@@ -19,10 +19,7 @@ constexpr size_t kMaxSchedules = 32;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Interval kAny = {-kInfinity, kInfinity};  // but NaN
 constexpr Interval kFinite = {-kInfinity, kInfinity, true, true};
-constexpr Interval kUnit = {0, 1};
-constexpr Interval kFraction = {0, 1, true};                // (0, 1]
 constexpr Interval kBelowOne = {0, 1, false, true};         // [0, 1)
-constexpr Interval kExponent = {0, 16, true};               // (0, 16]
 constexpr Interval kPositive = {0, kInfinity, true, true};  // (0, infinity)
 constexpr Interval kNotNegative = {0, kInfinity, false, true};
 constexpr Interval kRate = {0, 1000, true};
@@ -146,6 +143,11 @@ std::string Interval::Text() const {
   return absl::StrCat(low_open ? "(" : "[", Bound(low), ", ", Bound(high), high_open ? ")" : "]");
 }
 
+absl::Status CheckRange(absl::string_view field, double value, const Interval& range) {
+  if (range.Contains(value)) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat(value, " is outside ", range.Text()));
+}
+
 std::vector<SpecNumber> SpecNumbers(SamplerSpec* spec) {
   Numbers numbers;
   AddEligible(&spec->eligible, &numbers);
@@ -166,9 +168,7 @@ std::vector<SpecNumber> SpecNumbers(SamplerSpec* spec) {
 absl::Status CheckNumbers(const SamplerSpec& spec) {
   SamplerSpec copy = spec;
   for (const SpecNumber& number : SpecNumbers(&copy)) {
-    if (number.range.Contains(*number.value)) continue;
-    return InvalidField(number.path,
-                        absl::StrCat(*number.value, " is outside ", number.range.Text()));
+    SUBSET_RETURN_IF_ERROR(CheckRange(number.path, *number.value, number.range));
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
@@ -24,6 +25,12 @@ struct Interval {
   }
   std::string Text() const;  // "(0, 16]"
 };
+inline constexpr Interval kUnit = {0, 1};
+inline constexpr Interval kFraction = {0, 1, true};   // (0, 1]
+inline constexpr Interval kExponent = {0, 16, true};  // (0, 16]
+
+// Returns kInvalidArgument `field value is outside range` where it is.
+absl::Status CheckRange(absl::string_view field, double value, const Interval& range);
 
 struct SpecNumber {
   std::string path;         // in the proto's SamplerSpec: "preference.score_power.alpha"
