@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any, Dict, List
 
@@ -11,6 +12,7 @@ from leasing import acknowledgers, make_run, other, take_and_die, until
 from torch.utils.data import Dataset
 
 import subset
+from subset import state as tokens
 from subset.torch import DataLoader, IndexedDataset
 
 SAMPLES, SIZE = 200, 8
@@ -159,3 +161,41 @@ def test_an_epoch_that_is_over_is_over_for_whoever_asks_again(
     joined = loader_of(other(run))
     joined.set_epoch(0)
     assert list(joined) == [] and joined.batch_sampler.epoch == 1
+
+
+def test_the_state_of_a_leased_loader_is_its_epoch(client: subset.Client, name: str) -> None:
+    run = make_run(client, name, samples=SAMPLES, size=SIZE)
+    loader = loader_of(run, workers=0)
+    assert loader.state_dict()["epoch"] == 0
+    half = iter(loader)
+    for _ in range(12):
+        run.report(next(half)[1])
+    half.close()  # type: ignore[attr-defined]
+    state = json.loads(json.dumps(loader.state_dict()))
+    assert state["epoch"] == 0 and len(json.dumps(state)) < 1024
+    mine = subset.connect(run._connection.address).run(name, sampler=f"{name}/s", seed=3)
+    again = loader_of(mine, workers=0)
+    again.load_state_dict(state)  # before anything is known of the run
+    rest = []
+    for _, draw in again:
+        mine.report(draw)
+        rest.append(draw.position)
+    assert sorted(rest) == list(range(12 * SIZE, SAMPLES, SIZE))
+    assert again.state_dict()["epoch"] == again.batch_sampler.epoch == 1
+    with pytest.raises(ValueError, match="leased delivery, this sampler's is assigned"):
+        run.batch_sampler().load_state_dict(state)
+    with pytest.raises(ValueError, match="assigned delivery, this sampler's is leased"):
+        loader.load_state_dict(run.batch_sampler().state_dict())
+    for wrong, message in (({"seed": 9}, "seed 9"), ({"version": 9}, "version 9")):
+        with pytest.raises(ValueError, match=message):
+            changed = {**state, **wrong}
+            loader.load_state_dict({**changed, "crc": tokens.checksum(changed)})
+    with pytest.raises(ValueError, match="checksum"):
+        loader.load_state_dict({**state, "epoch": 7})
+    stranger = make_run(client, f"{name}-2")
+    unbound = subset.connect(run._connection.address).run(name, sampler=f"{name}/s", seed=3)
+    foreign = {**state, "run_uid": stranger.uid}
+    late = loader_of(unbound, workers=0)
+    late.load_state_dict({**foreign, "crc": tokens.checksum(foreign)})
+    with pytest.raises(ValueError, match=f"run_uid {stranger.uid}, this run {run.uid}"):
+        next(iter(late))

@@ -164,17 +164,7 @@ class BatchSampler:
 
     def _identity(self, *, loaded: bool = True) -> Dict[str, Any]:
         """What a state says it belongs to; 0 for what only the server knows."""
-        run, info = self.run, self.run._binding.known()
-        identity: Dict[str, Any] = {
-            "dataset": run.sampler.partition("/")[0],
-            "sampler": run.sampler,
-            "run": run.name,
-            "dataset_uid": info.dataset_uid if info else 0,
-            "sampler_uid": info.sampler_uid if info else 0,
-            "run_uid": info.uid if info else 0,
-            "seed": run.seed,
-            "global_batch_size": run._binding.known_batch_size(),
-        }
+        identity = self.run._binding.identity()
         if loaded and self._loaded is not None:
             identity = {key: self._loaded[key] for key in identity}
         return identity

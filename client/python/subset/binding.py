@@ -52,6 +52,20 @@ class Binding:
         """The global batch size, 0 where only the server knows it; asks nobody."""
         return self._known.global_batch_size if self._known else self._global_batch_size or 0
 
+    def identity(self) -> Dict[str, Any]:
+        """What the state of a sampler says it belongs to; 0 for what only the server knows."""
+        known = self._known
+        return {
+            "dataset": self.sampler.partition("/")[0],
+            "sampler": self.sampler,
+            "run": self.name,
+            "dataset_uid": known.dataset_uid if known else 0,
+            "sampler_uid": known.sampler_uid if known else 0,
+            "run_uid": known.uid if known else 0,
+            "seed": self.seed,
+            "global_batch_size": self.known_batch_size(),
+        }
+
     def set_global_batch_size(self, size: int) -> None:
         """Raises ValueError where it is another one already."""
         with self._lock:

@@ -7,9 +7,10 @@ import os
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional
 
 from subset import requests
+from subset import state as tokens
 from subset.batch_sampler import index_list
 from subset.draw import Draw
 from subset.errors import OutOfRange, SamplesParked
@@ -179,6 +180,7 @@ class LeasedBatchSampler:
         self._ahead: Optional[Draw] = None  # taken by wait()
         self._given: Deque[Key] = deque()  # not yet yielded by a loader that counts
         self._counting = False
+        self._loaded: Optional[Dict[str, Any]] = None  # a state, until the run is known
 
     @property
     def epoch(self) -> int:
@@ -201,8 +203,26 @@ class LeasedBatchSampler:
             self.close()
             self._batches = LeasedBatches(self.run, epoch, **self._options)
 
+    def state_dict(self) -> Dict[str, Any]:
+        """The epoch to go on with; what is left of it, the server knows. Local, JSON-able."""
+        return tokens.make(self._identity(), self.epoch, 0)
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """The next iteration is of the state's epoch.
+
+        After a crash roll the run back as well, or what the lost model had seen does not come
+        again. Raises ValueError as BatchSampler.load_state_dict().
+        """
+        epoch, _ = tokens.read(state, self._identity())
+        self._loaded = dict(state) if self.run._binding.known() is None else None
+        self.set_epoch(epoch)
+
     def wait(self) -> bool:
         """Returns once there is a block to be had, or False: the epoch has come to its end."""
+        if self._loaded is not None:  # now everything in it can be checked
+            self.run._binding.get()
+            tokens.read(self._loaded, self._identity())
+            self._loaded = None
         if self._ahead is None:
             self._ahead = self._batches.take()
         return self._ahead is not None
@@ -223,6 +243,9 @@ class LeasedBatchSampler:
         self._ahead = None
         self._given.clear()
         self._batches.close()
+
+    def _identity(self) -> Dict[str, Any]:
+        return {**self.run._binding.identity(), **tokens.LEASED}
 
     def _next_epoch(self) -> None:
         if self._batches.complete:

@@ -12,6 +12,7 @@ _NUMBERS = ("dataset_uid", "sampler_uid", "run_uid", "seed", "global_batch_size"
 # Not known before the first call to the server: 0 then, and equal to anything.
 _UNKNOWN_AT_FIRST = ("dataset_uid", "sampler_uid", "run_uid", "global_batch_size")
 _IDENTITY = (*_NAMES, *_NUMBERS)
+LEASED = {"delivery": "leased"}  # in the identity of a leased sampler, whose state is its epoch
 
 
 def make(identity: Mapping[str, Any], epoch: int, step: int) -> Dict[str, Any]:
@@ -50,6 +51,9 @@ def read(state: Any, identity: Mapping[str, Any]) -> Tuple[int, int]:
         value, bound = state.get(key), 2**32 if key == "epoch" else 2**64
         if type(value) is not int or not 0 <= value < bound:
             raise ValueError(f"the state is damaged: {key} {value!r} is outside [0, {bound})")
+    found, mine = (of.get("delivery", "assigned") for of in (state, identity))
+    if found != mine:
+        raise ValueError(f"the state is of {found} delivery, this sampler's is {mine}")
     for key in _IDENTITY:
         found, mine = state.get(key), identity[key]
         if found != mine and not (key in _UNKNOWN_AT_FIRST and 0 in (found, mine)):

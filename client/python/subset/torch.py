@@ -157,10 +157,10 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
         self.batch_sampler.set_epoch(epoch)
 
     def state_dict(self) -> Dict[str, Any]:
-        """After the batch last yielded, as BatchSampler.state_dict(). Not for leased blocks."""
+        """After the batch last yielded, as the batch sampler's."""
         state: Dict[str, Any] = self.batch_sampler.state_dict()
         return state
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """As BatchSampler.load_state_dict()."""
+        """As the batch sampler's."""
         self.batch_sampler.load_state_dict(state)
