@@ -1,6 +1,7 @@
 #include "sampling/permutation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -13,6 +14,7 @@ namespace {
 
 using permutation_internal::FeistelNetwork;
 using permutation_internal::kRounds;
+using permutation_internal::kWidest;
 
 constexpr uint64_t kMaxTable = 65536;
 
@@ -38,6 +40,17 @@ std::vector<uint16_t> ShuffledTable(uint32_t n, const PhiloxKey& key) {
     std::swap(table[step], table[other]);
   }
   return table;
+}
+
+// Writes a leading part of what Permutation::Fill promises, by the widest instructions there are,
+// and returns how many.
+size_t FillWide(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out) {
+#if defined(__x86_64__)
+  const SimdLevel level = ActiveSimdLevel();
+  if (level >= SimdLevel::kAvx512) return permutation_internal::FillAvx512(network, first, out);
+  if (level >= SimdLevel::kAvx2) return permutation_internal::FillAvx2(network, first, out);
+#endif
+  return 0;
 }
 
 FeistelNetwork MakeNetwork(uint64_t n, const PhiloxKey& key) {
@@ -76,15 +89,14 @@ void Permutation::Fill(uint64_t first, absl::Span<uint32_t> out) const {
     std::copy_n(table_.begin() + first, out.size(), out.begin());
     return;
   }
-  size_t i = 0;
-#if defined(__x86_64__)
-  const SimdLevel level = ActiveSimdLevel();
-  if (level >= SimdLevel::kAvx512) {
-    i = permutation_internal::FillAvx512(network_, first, out);
-  } else if (level >= SimdLevel::kAvx2) {
-    i = permutation_internal::FillAvx2(network_, first, out);
+  size_t i = FillWide(network_, first, out);
+  if (i < out.size() && n_ - first - i >= kWidest) {  // a short end costs as much as a whole step
+    std::array<uint32_t, kWidest> images;
+    if (FillWide(network_, first + i, absl::MakeSpan(images)) == kWidest) {
+      std::copy_n(images.begin(), out.size() - i, out.begin() + i);
+      return;
+    }
   }
-#endif
   for (; i < out.size(); ++i) out[i] = At(first + i);
 }
 

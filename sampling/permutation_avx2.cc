@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kVectors = 4;  // in flight at once, to hide the multiplier's latency
 constexpr uint32_t kPositions = 8 * kVectors;
+static_assert(kWidest % kPositions == 0);
 
 // to = (to + RoundFunction(from)) mod radix, eight lanes.
 SUBSET_AVX2 inline __m256i Round(__m256i to, __m256i from, __m256i multiplier, __m256i addend,

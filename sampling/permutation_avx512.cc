@@ -16,8 +16,9 @@
 namespace subset::sampling::permutation_internal {
 namespace {
 
-constexpr int kVectors = 4;  // in flight at once, to hide the multiplier's latency
+constexpr int kVectors = 8;  // in flight at once, to hide the multiplier's latency
 constexpr uint32_t kPositions = 16 * kVectors;
+static_assert(kWidest % kPositions == 0);
 
 SUBSET_TARGET inline __m512i Broadcast(uint32_t x) {
   return _mm512_set1_epi32(static_cast<int>(x));

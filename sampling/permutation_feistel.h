@@ -18,6 +18,7 @@
 namespace subset::sampling::permutation_internal {
 
 inline constexpr int kRounds = 8;
+inline constexpr size_t kWidest = 128;  // positions: a multiple of every SIMD step, at most b
 inline constexpr uint32_t kMixMultiplier = 0x2C1B3C6D;
 
 // Halves and radices are at most 65,536 and a * b at most 2^32, so all of it is 32-bit arithmetic.
@@ -56,7 +57,7 @@ inline uint32_t Apply(const FeistelNetwork& network, uint32_t x) {
 }
 
 #if defined(__x86_64__)
-// Each writes a leading part of what Permutation::Fill promises and returns how many.
+// Each writes a leading part of what Permutation::Fill promises, whole steps, and returns how many.
 size_t FillAvx2(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
 size_t FillAvx512(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
 #endif
