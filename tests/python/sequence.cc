@@ -1,19 +1,19 @@
 // Prints the batches that the C++ client gives, one line each, for test_golden.py, which compares
-// them with the Python client's.
+// them with the Python client's. `client_sequence ADDRESS RUN` answers each line of its input by
+// batches and a line "end":
 //
-//   client_sequence ADDRESS RUN EPOCH share RANK WORLD_SIZE
-//   client_sequence ADDRESS RUN EPOCH positions BATCH_SIZE
-//   client_sequence ADDRESS RUN EPOCH leased WORKER           acknowledges what it prints
+//   EPOCH share RANK WORLD_SIZE
+//   EPOCH positions BATCH_SIZE
+//   EPOCH leased WORKER           acknowledges what it prints
 
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
-#include <memory>
+#include <sstream>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "subset/client.h"
 
@@ -44,46 +44,60 @@ absl::Status Acknowledge(Client& client, uint64_t run_uid, const std::string& wo
   return client.Acknowledge(request).status();
 }
 
-absl::Status Run(int count, char** words) {
-  if (count < 6) return absl::InvalidArgumentError("see the head of this file");
-  SUBSET_ASSIGN_OR_RETURN(const auto client, Client::Connect(words[1]));
-  v1::GetRunRequest get;
-  get.set_name(words[2]);
-  SUBSET_ASSIGN_OR_RETURN(const v1::Run run, client->GetRun(get));
+absl::Status Answer(Client& client, uint64_t run_uid, std::istream& question) {
   v1::OpenEpochRequest open;
-  open.set_run_uid(run.uid());
-  open.set_epoch(std::strtoull(words[3], nullptr, 10));
-  SUBSET_ASSIGN_OR_RETURN(const v1::Epoch epoch, client->OpenEpoch(open));
-  const std::string kind = words[4];
-  const auto number = [words](int i) {
-    return static_cast<uint32_t>(std::strtoul(words[i], nullptr, 10));
-  };
+  open.set_run_uid(run_uid);
+  uint64_t number = 0;
+  std::string kind, worker;
+  question >> number >> kind;
+  open.set_epoch(number);
+  SUBSET_ASSIGN_OR_RETURN(const v1::Epoch epoch, client.OpenEpoch(open));
   BatchStreamOptions options;
   AddressSource source;
-  if (kind == "share" && count == 7) {
-    source = AssignedSteps(run.uid(), epoch, number(5), number(6));
+  if (kind == "share") {
+    uint32_t rank = 0, world_size = 0;
+    question >> rank >> world_size;
+    source = AssignedSteps(run_uid, epoch, rank, world_size);
   } else if (kind == "positions") {
-    source = ConsecutivePositions(run.uid(), epoch, number(5));
+    uint32_t batch_size = 0;
+    question >> batch_size;
+    source = ConsecutivePositions(run_uid, epoch, batch_size);
   } else {
-    source = LeasedBlocks(run.uid(), epoch.epoch(), words[5]);
+    question >> worker;
+    source = LeasedBlocks(run_uid, epoch.epoch(), worker);
     options.in_flight = 1;
   }
-  const auto batches = client->StreamBatches(std::move(source), options);
+  const auto batches = client.StreamBatches(std::move(source), options);
   while (true) {
     SUBSET_ASSIGN_OR_RETURN(const BatchView* batch, batches->Next());
     if (batch == nullptr) return absl::OkStatus();
     Print(*batch);
     if (batch->lease() != nullptr) {
-      SUBSET_RETURN_IF_ERROR(Acknowledge(*client, run.uid(), words[5], *batch));
+      SUBSET_RETURN_IF_ERROR(Acknowledge(client, run_uid, worker, *batch));
     }
   }
+}
+
+absl::Status Serve(const std::string& address, const std::string& name) {
+  SUBSET_ASSIGN_OR_RETURN(const auto client, Client::Connect(address));
+  v1::GetRunRequest get;
+  get.set_name(name);
+  SUBSET_ASSIGN_OR_RETURN(const v1::Run run, client->GetRun(get));
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream question(line);
+    SUBSET_RETURN_IF_ERROR(Answer(*client, run.uid(), question));
+    std::printf("end\n");
+    std::fflush(stdout);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 }  // namespace subset
 
 int main(int count, char** words) {
-  const absl::Status status = subset::Run(count, words);
+  if (count != 3) return 2;
+  const absl::Status status = subset::Serve(words[1], words[2]);
   if (!status.ok()) std::cerr << status << "\n";
   return status.ok() ? 0 : 1;
 }

@@ -27,16 +27,39 @@ SAMPLERS = {
 }
 
 
-def cpp(client: subset.Client, run: subset.Run, epoch: int, *address: object) -> List[str]:
-    """What the C++ client gives."""
-    program = os.environ.get("SEQUENCE")
-    if program is None:
-        built = sorted(ROOT.glob("build/*/bin/client_sequence"), key=lambda p: p.stat().st_mtime)
-        assert built, "no client_sequence: build it, or say where it is in SEQUENCE"
-        program = str(built[-1])
-    words = [program, client.address, run.name, str(epoch), *map(str, address)]
-    done = subprocess.run(words, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
-    return done.stdout.splitlines()
+class Cpp:
+    """The C++ client of one run, in a process of its own."""
+
+    def __init__(self, client: subset.Client, run: subset.Run) -> None:
+        program = os.environ.get("SEQUENCE")
+        if program is None:
+            built = sorted(
+                ROOT.glob("build/*/bin/client_sequence"), key=lambda p: p.stat().st_mtime
+            )
+            assert built, "no client_sequence: build it, or say where it is in SEQUENCE"
+            program = str(built[-1])
+        self._process = subprocess.Popen(
+            [program, client.address, run.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, epoch: int, *address: object) -> List[str]:
+        """What it gives."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(epoch, *address, file=self._process.stdin, flush=True)
+        lines = []
+        while (line := self._process.stdout.readline()) != "end\n":
+            assert line, f"it ended with {self._process.wait()}"
+            lines.append(line.rstrip("\n"))
+        return lines
+
+    def __enter__(self) -> "Cpp":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.communicate()
 
 
 def python(draws: Iterable[subset.Draw]) -> List[str]:
@@ -67,34 +90,44 @@ def test_both_clients_give_the_same_batches(
     client: subset.Client, name: str, sampler: str, drop_last: bool
 ) -> None:
     run = make_run(client, name, sampler, drop_last=drop_last)
-    for epoch in range(3):
-        for world_size in (1, 3, 10):  # of ten ranks some have nothing but padding
-            for rank in range(world_size):
-                lines = cpp(client, run, epoch, "share", rank, world_size)
-                assert len(lines) == run.open_epoch(epoch).num_steps
-                address = {"rank": rank, "world_size": world_size}
-                assert lines == python(run.batches(epoch, **address))
-                batches = run.batch_sampler(**address)
-                batches.set_epoch(epoch)
-                assert lines == python(map(draw_of, batches))
-                steps = range(len(lines))
-                assert lines == python(run.share(epoch, step, **address) for step in steps)
-        slots = run.open_epoch(epoch).num_positions
-        lines = cpp(client, run, epoch, "positions", 5)
-        assert lines == python(run.batch(epoch, first, 5) for first in range(0, slots, 5))
-        # The next epoch of a sampler that learns depends on what was reported.
-        for draw in run.batches(epoch):
-            run.report(draw, loss=draw.indices / SAMPLES)
-        if drop_last:
-            rest = run.open_epoch(epoch).num_steps * SIZE
-            run.report(run.batch(epoch, rest, SIZE), loss=[1.0] * (slots - rest))
-        run.flush(timeout=60)
+    with Cpp(client, run) as cpp:
+        for epoch in range(3):
+            check_epoch(run, epoch, cpp)
+            # The next epoch of a sampler that learns depends on what was reported.
+            for draw in run.batches(epoch):
+                run.report(draw, loss=draw.indices / SAMPLES)
+            opened = run.open_epoch(epoch)
+            steps = opened.num_steps * SIZE
+            if steps < opened.num_positions:
+                rest = run.batch(epoch, steps, SIZE)
+                run.report(rest, loss=[1.0] * len(rest))
+            run.flush(timeout=60)
+
+
+def check_epoch(run: subset.Run, epoch: int, cpp: Cpp) -> None:
+    opened = run.open_epoch(epoch)
+    for world_size in (1, 3, 10):  # of ten ranks some have nothing but padding
+        for rank in range(world_size):
+            lines = cpp(epoch, "share", rank, world_size)
+            assert len(lines) == opened.num_steps
+            assert lines == python(run.batches(epoch, rank=rank, world_size=world_size))
+            batches = run.batch_sampler(rank=rank, world_size=world_size)
+            batches.set_epoch(epoch)
+            assert lines == python(map(draw_of, batches))
+            shares = (
+                run.share(epoch, step, rank=rank, world_size=world_size)
+                for step in range(opened.num_steps)
+            )
+            assert lines == python(shares)
+    blocks = range(0, opened.num_positions, 5)
+    assert cpp(epoch, "positions", 5) == python(run.batch(epoch, first, 5) for first in blocks)
 
 
 def test_both_clients_lease_the_same_blocks(client: subset.Client, name: str) -> None:
     # Two runs of one seed: an epoch can be leased once only.
     runs = [make_run(client, f"{name}-{i}", "uniform") for i in range(2)]
-    lines = cpp(client, runs[0], 0, "leased", "worker")
+    with Cpp(client, runs[0]) as cpp:
+        lines = cpp(0, "leased", "worker")
     draws = []
     for draw in runs[1].leased_batches(0, worker="worker"):
         runs[1].acknowledge(draw)
@@ -106,6 +139,7 @@ def test_both_clients_lease_the_same_blocks(client: subset.Client, name: str) ->
 
 def test_the_batches_are_those_of_the_golden_file(client: subset.Client, name: str) -> None:
     run = make_run(client, name, "uniform")
-    given = [line for epoch in range(2) for line in python(run.batches(epoch))]
-    assert given == GOLDEN.read_text().splitlines()
-    assert given == [line for epoch in range(2) for line in cpp(client, run, epoch, "share", 0, 1)]
+    golden = GOLDEN.read_text().splitlines()
+    assert golden == [line for epoch in range(2) for line in python(run.batches(epoch))]
+    with Cpp(client, run) as cpp:
+        assert golden == [line for epoch in range(2) for line in cpp(epoch, "share", 0, 1)]

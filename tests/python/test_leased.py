@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from typing import Any, List
@@ -392,6 +394,32 @@ def test_leases_stay_in_their_process(client: subset.Client, name: str) -> None:
     run.report(copy)
     run.flush(timeout=60)
     assert run.stats()["held_leases"] == 0
+
+
+def test_a_process_that_ends_gives_back_what_it_did_not_report(
+    client: subset.Client, name: str
+) -> None:
+    run = make_run(client, name)
+    script = (
+        "import subset, sys\n"
+        "run = subset.connect(sys.argv[1]).run(sys.argv[2], sampler=sys.argv[2] + '/s', seed=3)\n"
+        "first, second = (run.leased_batches(0, worker='leaver').take() for _ in range(2))\n"
+        "run.report(first)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, client.address, name],
+        timeout=60,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    batches = run.leased_batches(0, worker="next")
+    attempts = []
+    for draw in batches:  # far sooner than in 60 s
+        run.report(draw)
+        attempts.append(draw.attempt)
+    assert sorted(attempts) == [1, 1, 2]
+    assert acknowledgers(run) == ["leaver"] * SIZE + ["next"] * (SAMPLES - SIZE)
 
 
 def test_nothing_is_asked_before_the_first_block(fake: FakeServer) -> None:

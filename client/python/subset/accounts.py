@@ -50,7 +50,8 @@ class Accounts:
         Raises GenerationPassed for a draw from before a rollback by this process.
         """
         self._check_own(draw)
-        self._check_generation(draw)
+        if not draw.fallback:
+            self._check_generation(draw.generation)
         if loss is not None:
             named["loss"] = loss
         self._reporter.report(draw, draw.step if step is None else step, named)
@@ -189,10 +190,11 @@ class Accounts:
         """A call that training waits for, with the patience of one."""
         return self._connection.call(method, request, patience=self._connection.retry.patience)
 
-    def _check_generation(self, draw: Draw) -> None:
-        if draw.generation < self._generation and not draw.fallback:
+    def _check_generation(self, generation: int) -> None:
+        """Raises GenerationPassed for what belongs before a rollback by this process."""
+        if generation < self._generation:
             raise GenerationPassed(
-                f"this batch was drawn in generation {draw.generation}, before the rollback to"
-                f" {self._generation}: load the checkpoint's state and iterate anew",
+                f"this was drawn before the run was rolled back to generation {self._generation}:"
+                " load the checkpoint's state and iterate anew",
                 reason="GENERATION_PASSED",
             )

@@ -288,6 +288,7 @@ class _Iteration(Iterator[List[int]]):
         self._fallback: Optional[Fallback] = None
         self._epoch: Optional[Epoch] = None
         self._step = 0  # the next
+        self._generation = 0  # rollbacks by this process when it began
         self._over = False
 
     def __next__(self) -> List[int]:
@@ -296,10 +297,12 @@ class _Iteration(Iterator[List[int]]):
         sampler, run = self._sampler, self._sampler.run
         if self._prefetch is None or self._epoch is None:
             run._connection.check_process()
+            self._generation = run._generation
             self._epoch, self._step = sampler._begin(self)
             self._fallback = sampler._fallback(self._epoch, self._step)
             self._prefetch = sampler._read_ahead(self._epoch, self._step)
             weakref.finalize(self, self._prefetch.close)
+        run._check_generation(self._generation)
         if self._step >= self._epoch.num_steps:
             self.close()
             sampler._end()

@@ -186,7 +186,7 @@ class Reporter:
     def hurry(self) -> None:
         """Sends what waits without waiting for company."""
         with self._changed:
-            self._hurry = True
+            self._hurry = bool(self._queue)
             self._changed.notify_all()
 
     def rolled_back(self, generation: int) -> None:

@@ -152,7 +152,9 @@ class Run(Accounts):
             in_flight,
             self._connection.retry.patience,
         )
+        began = self._generation
         for reply in stream:
+            self._check_generation(began)
             yield self._received(reply, rank, world_size)
 
     def replay(
@@ -357,7 +359,8 @@ class Run(Accounts):
         draw = Draw.from_reply(
             reply, run_uid=self.uid, rank=rank, world_size=world_size, worker=worker
         )
-        self._check_generation(draw)
+        if not draw.fallback:
+            self._check_generation(draw.generation)
         self._drawn["drawn_batches"] += 1
         self._drawn["drawn_samples"] += len(draw) - draw.padding
         self._drawn["fallback_batches"] += draw.fallback

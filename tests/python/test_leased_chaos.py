@@ -1,0 +1,92 @@
+"""One leased epoch with workers that are killed and a server that is killed, by the Python client.
+
+Whatever the interleaving, each index is acknowledged exactly once, and what comes again says so.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import subprocess
+import sys
+import textwrap
+from typing import Dict, List, Tuple
+
+from away import Away
+from leasing import acknowledgers, make_run, until
+
+import subset
+
+SAMPLES, SIZE, WORKERS, KILLS = 3_000, 20, 3, 6
+
+WORKER = """
+    import sys, threading
+    import subset
+
+    address, name, worker, seen = sys.argv[1:]
+    run = subset.connect(address).run(name, sampler=name + "/s", seed=3)
+    never = threading.Event()
+    with open(seen, "a") as log:
+        for draw in run.leased_batches(0, worker=worker, lease_time=0.5):
+            print(draw.position, draw.attempt, file=log, flush=True)
+            never.wait(0.02)  # a step of training
+            run.report(draw)
+    run.flush()
+"""
+
+
+def test_each_index_is_acknowledged_once_whoever_is_killed(
+    away: Away, name: str, tmp_path: pathlib.Path
+) -> None:
+    rng = random.Random(11)  # decides who is killed and when; timing is the machine's
+    client = subset.connect(away.address)
+    run = make_run(client, name, samples=SAMPLES, size=SIZE)
+    script, seen = tmp_path / "worker.py", tmp_path / "seen"
+    script.write_text(textwrap.dedent(WORKER))
+    lives = 0
+
+    def start() -> "subprocess.Popen[bytes]":
+        nonlocal lives
+        lives += 1
+        return subprocess.Popen(
+            [sys.executable, str(script), away.address, name, f"w{lives}", f"{seen}-{lives}"]
+        )
+
+    def acknowledged() -> int:
+        return run.open_epoch(0).acknowledged_positions
+
+    team = [start() for _ in range(WORKERS)]
+    try:
+        for kill in range(KILLS):
+            goal = (kill + 1) * SAMPLES // (KILLS + 2)
+            until(lambda: acknowledged() >= goal, 120)
+            if kill == KILLS // 2:
+                away.go()
+                away.come_back()
+                continue
+            victim = rng.randrange(WORKERS)
+            team[victim].kill()
+            team[victim].wait()
+            team[victim] = start()
+        for process in team:
+            assert process.wait(120) == 0
+    finally:
+        for process in team:
+            process.kill()
+    names = acknowledgers(run)  # fails where a position has two
+    assert "" not in names and len(set(names)) >= WORKERS
+    assert acknowledged() == SAMPLES
+    deliveries: Dict[int, List[int]] = {}
+    for life in range(1, lives + 1):
+        for position, attempt in _lines(pathlib.Path(f"{seen}-{life}")):
+            deliveries.setdefault(position, []).append(attempt)
+    assert sorted(deliveries) == list(range(0, SAMPLES, SIZE))
+    assert any(len(attempts) > 1 for attempts in deliveries.values())
+    for position, attempts in deliveries.items():
+        assert attempts.count(1) <= 1, (position, attempts)
+
+
+def _lines(path: pathlib.Path) -> List[Tuple[int, int]]:
+    """(position, attempt) of every whole line."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(p), int(a)) for p, a in (line.split() for line in lines)]
