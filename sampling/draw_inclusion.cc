@@ -46,15 +46,15 @@ absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Populati
   DrawnSlots drawn;
   for (size_t g = 0; g < counts.size(); ++g) {
     const absl::Span<double> values = StratumOf(population, g, &inner.probabilities);
-    SystematicLaw(values, counts[g])
-        .Draw(values, DeriveKey(input.key, Purpose::kSystematic, 2 * g),
-              DeriveKey(input.key, Purpose::kSystematic, 2 * g + 1),
-              static_cast<uint32_t>(population.first(g)), &drawn.slots);
-    // The mean over how the target may be rounded.
+    // The target is rounded down or up; mu is the mean over that.
     const auto least = static_cast<uint64_t>(Snapped(targets[g]));
     const double up = Snapped(targets[g]) - static_cast<double>(least);
     const SystematicLaw low(values, least);
-    const SystematicLaw high(values, up > 0 ? least + 1 : least);
+    const SystematicLaw high = up > 0 ? SystematicLaw(values, least + 1) : low;
+    (counts[g] == least ? low : high)
+        .Draw(values, DeriveKey(input.key, Purpose::kSystematic, 2 * g),
+              DeriveKey(input.key, Purpose::kSystematic, 2 * g + 1),
+              static_cast<uint32_t>(population.first(g)), &drawn.slots);
     for (double& v : values) v = (1 - up) * low.Probability(v) + up * high.Probability(v);
   }
   drawn.mass = static_cast<double>(drawn.slots.size());

@@ -35,6 +35,7 @@ Leaf EncodeLeaf(double weight, bool* clamped) {
 double PortableExp2(double x) {
   if (!(x < 1025)) return x >= 1025 ? std::numeric_limits<double>::infinity() : x;
   if (x < -1076) return 0;
+  if (x >= -1000 && x <= 1000) return leaf_internal::Exp2(x);
   const double whole = std::floor(x + 0.5);
   const double r = x - whole;  // exact, |r| <= 1/2
   return std::ldexp(leaf_internal::Exp2Polynomial(r), static_cast<int>(whole));
@@ -46,6 +47,7 @@ double PortableLog2(double x) {
                   : std::numeric_limits<double>::quiet_NaN();
   }
   if (x > std::numeric_limits<double>::max()) return x;
+  if (x >= std::numeric_limits<double>::min()) return leaf_internal::Log2(x);
   int exponent;
   double m = std::frexp(x, &exponent);
   if (m < leaf_internal::kSqrtHalf) {

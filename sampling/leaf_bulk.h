@@ -17,8 +17,8 @@ struct PowerLaw {
   double score_factor = 1;   // a power of two
   double weight_factor = 1;  // likewise
   double unscored = 1;       // the score that NaN stands for
-  // What is raised to alpha is kept between these, so that powers are within 2^-1000 .. 2^1000; not
-  // where alpha is 1.
+  // What is raised to an alpha that is not 1 is kept between these, so that powers are within
+  // 2^-1000 .. 2^1000; where it is 1, the least is 0.
   double least_base = 0;
   double largest_base = 1;
 };

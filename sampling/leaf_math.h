@@ -4,6 +4,9 @@
 #ifndef SUBSET_SAMPLING_LEAF_MATH_H_
 #define SUBSET_SAMPLING_LEAF_MATH_H_
 
+#include <cstdint>
+#include <cstring>
+
 namespace subset::sampling::leaf_internal {
 
 // Also into functions for other instruction sets.
@@ -48,6 +51,47 @@ SUBSET_ALWAYS_INLINE double Log2Polynomial(double m) {
   p = p * z + 0x1.ec709dc3a03fdp-1;
   p = p * z + 0x1.71547652b82fep+1;
   return p * s;
+}
+
+// Added to 0 <= x < 2^52, it leaves round(x) in the low bits.
+inline constexpr double kTwo52 = 0x1p52;
+
+SUBSET_ALWAYS_INLINE uint64_t BitsOf(double x) {
+  uint64_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+SUBSET_ALWAYS_INLINE double FromBits(uint64_t bits) {
+  double x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+// One of two, by bits: the compiler makes branches of other selections.
+SUBSET_ALWAYS_INLINE uint64_t Select(bool condition, uint64_t yes, uint64_t no) {
+  const uint64_t mask = -static_cast<uint64_t>(condition);
+  return (yes & mask) | (no & ~mask);
+}
+SUBSET_ALWAYS_INLINE double Select(bool condition, double yes, double no) {
+  return FromBits(Select(condition, BitsOf(yes), BitsOf(no)));
+}
+
+// log2 of a normal number.
+SUBSET_ALWAYS_INLINE double Log2(double x) {
+  constexpr uint64_t kMantissa = (uint64_t{1} << 52) - 1;
+  const uint64_t bits = BitsOf(x);
+  const double m = FromBits((bits & kMantissa) | BitsOf(0.5));  // in [1/2, 1)
+  const double exponent = FromBits((bits >> 52) | BitsOf(kTwo52)) - (kTwo52 + 1022);
+  const double low = Select(m < kSqrtHalf, 1.0, 0.0);
+  return Log2Polynomial(m + low * m) + (exponent - low);
+}
+
+// 2^x, |x| <= 1000.
+SUBSET_ALWAYS_INLINE double Exp2(double x) {
+  constexpr double kRound = 0x1.8p52;  // added to |x| < 2^51, it leaves round(x) in the low bits
+  const double up = (x + 0.5 + kRound) - kRound;
+  const double whole = up - Select(up > x + 0.5, 1.0, 0.0);  // floor(x + 0.5)
+  return FromBits(BitsOf(Exp2Polynomial(x - whole)) + (BitsOf(whole + kRound) << 52));
 }
 
 }  // namespace subset::sampling::leaf_internal

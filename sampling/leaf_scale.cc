@@ -56,7 +56,7 @@ PowerLaw LawOf(double alpha, const LeafScale::Parameters& parameters) {
   law.score_factor = std::ldexp(1.0, parameters.score_exponent);
   law.weight_factor = std::ldexp(1.0, parameters.weight_exponent);
   law.unscored = parameters.unscored;
-  law.least_base = PortableExp2(-exponent);
+  if (alpha != 1) law.least_base = PortableExp2(-exponent);
   law.largest_base = PortableExp2(exponent);
   return law;
 }

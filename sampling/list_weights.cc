@@ -11,6 +11,8 @@
 namespace subset::sampling {
 namespace {
 
+constexpr size_t kAhead = 32;  // positions are in a random order: each look-up misses the cache
+
 // What an epoch's positions can be, before any is drawn.
 struct Outlook {
   bool reached = true;                                        // every sample can appear
@@ -40,7 +42,7 @@ class Weigher {
   }
   double Exact(size_t g, double mu) const { return drawn_.mass / inverse_targets_[g] / mu; }
   double ExpectedAt(size_t p) const;
-  double ExactAt(size_t p) const;
+  double ExactAt(size_t p, double mu) const;
   static void See(double exact, Outlook* outlook);
   Outlook LookAtPositions() const;
   void Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const;
@@ -84,7 +86,7 @@ Outlook Weigher::Look() const {
   outlook.alike = false;
   outlook.smallest = std::numeric_limits<double>::infinity();
   outlook.largest = 0;
-  for (size_t p = 0; p < drawn_.slots.size(); ++p) See(ExactAt(p), &outlook);
+  for (size_t p = 0; p < drawn_.slots.size(); ++p) See(ExactAt(p, ExpectedAt(p)), &outlook);
   return outlook;
 }
 
@@ -95,7 +97,7 @@ Outlook Weigher::LookAtPositions() const {
   std::vector<uint32_t> counts(population_.size());
   for (size_t p = 0; p < drawn_.slots.size(); ++p) {
     ++counts[drawn_.slots[p]];
-    See(ExactAt(p), &outlook);
+    See(ExactAt(p, ExpectedAt(p)), &outlook);
   }
   for (const double count : counts) {
     outlook.sum += count;
@@ -111,9 +113,9 @@ double Weigher::ExpectedAt(size_t p) const {
   return drawn_.expected_by_stratum[StratumOf(slot)];
 }
 
-double Weigher::ExactAt(size_t p) const {
+double Weigher::ExactAt(size_t p, double mu) const {
   const double factor = drawn_.factors.empty() ? 1 : drawn_.factors[p];
-  return Exact(StratumOf(drawn_.slots[p]), ExpectedAt(p)) * factor;
+  return Exact(StratumOf(drawn_.slots[p]), mu) * factor;
 }
 
 ListWeights Weigher::Weigh(const Outlook& outlook) const {
@@ -123,9 +125,14 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   ListWeights result;
   result.probabilities.resize(drawn_.slots.size());
   result.weights.resize(drawn_.slots.size(), 1);
+  const bool by_slot = drawn_.expected_by_position.empty() && !drawn_.expected_by_slot.empty();
   for (size_t p = 0; p < drawn_.slots.size(); ++p) {
-    result.probabilities[p] = ExpectedAt(p);
-    if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p)));
+    if (by_slot && p + kAhead < drawn_.slots.size()) {
+      __builtin_prefetch(&drawn_.expected_by_slot[drawn_.slots[p + kAhead]]);
+    }
+    const double mu = ExpectedAt(p);
+    result.probabilities[p] = mu;
+    if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p, mu)));
   }
 
   // The rule never falls and bends one way, so what it leaves alone at both ends it leaves alone.

@@ -1,9 +1,12 @@
 #include <algorithm>
-#include <type_traits>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "sampling/by_slot.h"
+#include "sampling/huge_array.h"
 #include "sampling/strata.h"
 #include "sampling/value_numbers.h"
 
@@ -12,31 +15,31 @@ namespace {
 
 constexpr char kField[] = "proportion.within.column";
 
-// `code(i)` is a small number for the inner value of sample i, `value(code)` that value.
+using Code = uint16_t;  // a small number for an inner value; there are at most kMaxStrata
+
+// `code(i)` is that of sample i, `value(code)` the inner value.
 template <typename CodeOf, typename ValueOf>
-absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, size_t num_codes,
-                                                    CodeOf code, ValueOf value) {
+absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, uint64_t num_samples,
+                                                    size_t num_codes, CodeOf code, ValueOf value) {
   auto strata = std::make_shared<Strata>();
   strata->members.resize(outer.members.size());
+  HugeArray<Code> codes(outer.members.size());
+  GatherByStratum(outer, num_samples, code, codes.data());
   std::vector<uint64_t> next(num_codes);  // first the counts of a stratum, then where to write
-  std::vector<uint32_t> present;
-  std::vector<uint32_t> codes;  // of its members
+  std::vector<Code> present;
   uint64_t offset = 0;
   for (size_t g = 0; g < outer.values.size(); ++g) {
-    const uint32_t* members = outer.members.data() + outer.offsets[g];
-    const uint64_t count = outer.count(g);
-    codes.resize(count);
+    const uint64_t first = outer.offsets[g];
+    const uint64_t last = outer.offsets[g + 1];
     present.clear();
-    for (uint64_t k = 0; k < count; ++k) {
-      codes[k] = code(members[k]);
+    for (uint64_t k = first; k < last; ++k) {
       if (next[codes[k]]++ == 0) present.push_back(codes[k]);
     }
     if (strata->values.size() + present.size() > kMaxStrata) {
       return InvalidField(kField, absl::StrCat("makes more than ", kMaxStrata, " strata"));
     }
-    std::sort(present.begin(), present.end(),
-              [&](uint32_t a, uint32_t b) { return value(a) < value(b); });
-    for (const uint32_t inner : present) {
+    std::sort(present.begin(), present.end(), [&](Code a, Code b) { return value(a) < value(b); });
+    for (const Code inner : present) {
       strata->values.push_back(outer.values[g]);
       strata->inner_values.push_back(value(inner));
       strata->offsets.push_back(offset);
@@ -44,8 +47,8 @@ absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, size_t 
       next[inner] = offset;
       offset += size;
     }
-    for (uint64_t k = 0; k < count; ++k) strata->members[next[codes[k]]++] = members[k];
-    for (const uint32_t inner : present) next[inner] = 0;
+    for (uint64_t k = first; k < last; ++k) strata->members[next[codes[k]]++] = outer.members[k];
+    for (const Code inner : present) next[inner] = 0;
   }
   strata->offsets.push_back(offset);
   return strata;
@@ -54,13 +57,14 @@ absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, size_t 
 // Values of up to 16 bits are their own codes.
 template <typename T>
 absl::StatusOr<std::shared_ptr<const Strata>> SplitSmall(const Strata& outer,
-                                                         const ColumnView& inner) {
+                                                         const ColumnView& inner,
+                                                         uint64_t num_samples) {
   return Split(
-      outer, size_t{1} << (8 * sizeof(T)),
-      [&](uint32_t i) -> uint32_t {
+      outer, num_samples, size_t{1} << (8 * sizeof(T)),
+      [&](uint32_t i) -> Code {
         return static_cast<const T*>(inner.chunks[i / kChunkSamples])[i % kChunkSamples];
       },
-      [](uint32_t code) { return static_cast<int64_t>(code); });
+      [](Code code) { return static_cast<int64_t>(code); });
 }
 
 template <typename T>
@@ -68,17 +72,17 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
                                                         const ColumnView& inner,
                                                         uint64_t num_samples) {
   ValueNumbers<T> numbers;
-  std::vector<uint32_t> codes(num_samples);
+  std::vector<Code> codes(num_samples);
   for (uint64_t i = 0; i < num_samples; ++i) {
-    codes[i] =
-        numbers.Number(static_cast<const T*>(inner.chunks[i / kChunkSamples])[i % kChunkSamples]);
+    codes[i] = static_cast<Code>(
+        numbers.Number(static_cast<const T*>(inner.chunks[i / kChunkSamples])[i % kChunkSamples]));
     if (numbers.values().size() > kMaxStrata) {
       return InvalidField(kField, absl::StrCat("has more than ", kMaxStrata, " distinct values"));
     }
   }
   return Split(
-      outer, numbers.values().size(), [&](uint32_t i) { return codes[i]; },
-      [&](uint32_t code) { return static_cast<int64_t>(numbers.values()[code]); });
+      outer, num_samples, numbers.values().size(), [&](uint32_t i) { return codes[i]; },
+      [&](Code code) { return static_cast<int64_t>(numbers.values()[code]); });
 }
 
 }  // namespace
@@ -88,9 +92,9 @@ absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& ou
                                                                 uint64_t num_samples) {
   switch (inner.type) {
     case ColumnView::Type::kUint8:
-      return SplitSmall<uint8_t>(outer, inner);
+      return SplitSmall<uint8_t>(outer, inner, num_samples);
     case ColumnView::Type::kUint16:
-      return SplitSmall<uint16_t>(outer, inner);
+      return SplitSmall<uint16_t>(outer, inner, num_samples);
     case ColumnView::Type::kUint32:
       return SplitWide<uint32_t>(outer, inner, num_samples);
     default:

@@ -7,6 +7,7 @@
 namespace subset::sampling {
 namespace {
 
+constexpr size_t kAhead = 32;  // samples whose slots are asked for before they are needed
 constexpr uint32_t kNoSlot = std::numeric_limits<uint32_t>::max();  // of 2^32 slots it is one
 
 uint64_t Square(Leaf leaf) {  // below 2^54
@@ -44,6 +45,7 @@ void StratumIndex::Update(absl::Span<const uint32_t> samples, absl::Span<const L
   found.reserve(samples.size());
   found_leaves.reserve(samples.size());
   for (size_t k = 0; k < samples.size(); ++k) {
+    if (k + kAhead < samples.size()) __builtin_prefetch(&slots_[samples[k + kAhead]]);
     const uint32_t slot = slots_[samples[k]];
     if (slot >= weights_.size()) continue;
     found.push_back(slot);
