@@ -1,9 +1,10 @@
 """Leased epochs of a real server, with workers that die and pause and a server that is killed.
 
 After each epoch: every index was acknowledged exactly once, and what was delivered more than once is
-at most the leases that ended (of dead and slow workers, and of a killed server). A worker is a
-thread; it dies by forgetting what it holds, and comes back under another name. Acknowledgements
-whose answer is lost are sent again, and counted when the server says what became of them.
+at most the leases that ended: their worker died, their server was killed, or their time ran out
+before the acknowledgement was answered. A worker is a thread; it dies by forgetting what it holds,
+and comes back under another name. Acknowledgements whose answer is lost are sent again, and counted
+when the server says what became of them.
 
 The seed is printed; --seed replays the workers' choices (not the threads' timing).
 """
@@ -41,7 +42,8 @@ class Server:
 
     def __init__(self, subsetd: str, data_dir: str) -> None:
         self._subsetd, self._data_dir = subsetd, data_dir
-        self.kills = 0
+        self.incarnation = 1
+        self.up = threading.Event()
         self._start()
 
     def _start(self) -> None:
@@ -49,10 +51,12 @@ class Server:
         options = [("grpc.use_local_subchannel_pool", 1)]
         self.channel = grpc.insecure_channel(self.process.grpc_address, options)
         self.training = training_pb2_grpc.TrainingServiceStub(self.channel)
+        self.up.set()
 
     def kill_and_restart(self) -> None:
+        self.up.clear()
         self.process.kill()
-        self.kills += 1
+        self.incarnation += 1  # before anybody can hear from the next one
         self._start()
 
 
@@ -60,26 +64,38 @@ class Epoch:
     """What was delivered and acknowledged in one epoch. Thread-safe."""
 
     def __init__(self, samples: int) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self.acknowledged = np.zeros(samples, dtype=np.int32)
         self.deliveries: dict[int, int] = {}  # by position
         self.leases_ended = 0
-        self.late = 0
         self.complete = threading.Event()
         self.error: BaseException | None = None
 
     def delivered(self, batch: training_pb2.Batch) -> None:
-        with self._lock:
+        with self._changed:
             times = self.deliveries.get(batch.position, 0) + 1
             self.deliveries[batch.position] = times
+            self._changed.notify_all()
         assert times == 1 or batch.attempt > 1, f"position {batch.position} again, attempt 1"
 
+    def finish(self, error: BaseException | None = None) -> None:
+        with self._changed:
+            self.error = self.error or error
+            self.complete.set()
+            self._changed.notify_all()
+
+    def wait_for_blocks(self, blocks: int) -> bool:
+        """Waits until so many different blocks were delivered; False if the epoch ends before."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.deliveries) >= blocks or self.complete.is_set())
+        return not self.complete.is_set()
+
     def count(self, indices: np.ndarray) -> None:
-        with self._lock:
+        with self._changed:
             np.add.at(self.acknowledged, indices, 1)
 
     def ended(self, leases: int) -> None:
-        with self._lock:
+        with self._changed:
             self.leases_ended += leases
 
     def check(self) -> str:
@@ -98,38 +114,40 @@ class Worker:
         self._server, self._run_uid, self._epoch, self._state = server, run_uid, epoch, state
         self._number, self._rng = number, rng
         self._lives = 0
-        self._held: list[training_pb2.Batch] = []
+        self._held: list[tuple[training_pb2.Batch, float]] = []  # and when it was asked for
 
     @property
     def name(self) -> str:
         return f"w{self._number}.{self._lives}"
 
-    @property
-    def held(self) -> int:
-        """At most as many leases as it has, with the one that is on the way."""
-        return len(self._held) + 1
-
     def work(self) -> None:
         try:
             while not self._state.complete.is_set():
                 self._step()
+            self._state.ended(sum(self._is_over(*held) for held in self._held))
         except BaseException as error:  # the main thread raises it
-            self._state.error = error
-            self._state.complete.set()
+            self._state.finish(error)
 
     def _step(self) -> None:
         if self._rng.random() < 1 / STEPS_TO_DEATH:
             self._state.ended(len(self._held))
             self._held, self._lives = [], self._lives + 1
         elif self._held and self._rng.random() < 1 / STEPS_TO_PAUSE:
-            self._state.ended(len(self._held))  # some may be acknowledged in time: at most so many
             self._state.complete.wait(LEASE_SECONDS + 0.2)
         elif self._held and (len(self._held) == 3 or self._rng.random() < 0.5):
-            self._acknowledge(self._held.pop(0))
+            batch, asked = self._held.pop(0)
+            self._acknowledge(batch)
+            self._state.ended(self._is_over(batch, asked))
         else:
             self._acquire()
 
+    def _is_over(self, batch: training_pb2.Batch, asked: float) -> bool:
+        """Whether the lease may have ended by now, though its worker lives."""
+        return (time.monotonic() - asked >= LEASE_SECONDS
+                or batch.lease.incarnation != self._server.incarnation)
+
     def _acquire(self) -> None:
+        asked = time.monotonic()
         request = training_pb2.GetBatchRequest(
             run_uid=self._run_uid,
             epoch=self._epoch,
@@ -141,10 +159,10 @@ class Worker:
             batch = self._server.training.GetBatch(request, timeout=5)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.OUT_OF_RANGE:
-                self._state.complete.set()
+                self._state.finish()
             elif error.code() in AWAY:
                 self._state.ended(1)  # the answer may have been on its way
-                self._state.complete.wait(0.02)
+                self._server.up.wait()
             else:
                 raise
             return
@@ -153,7 +171,7 @@ class Worker:
                 self._state.complete.wait(batch.retry_after.ToTimedelta().total_seconds())
             return
         self._state.delivered(batch)
-        self._held.append(batch)
+        self._held.append((batch, asked))
 
     def _acknowledge(self, batch: training_pb2.Batch) -> None:
         indices = np.frombuffer(batch.indices, "<u4")
@@ -173,7 +191,7 @@ class Worker:
             except grpc.RpcError as error:
                 if error.code() in AWAY:
                     unanswered = True
-                    time.sleep(0.02)
+                    self._server.up.wait()
                     continue
                 assert error.code() == grpc.StatusCode.FAILED_PRECONDITION, error
                 return  # somebody else has it now
@@ -197,26 +215,25 @@ class Worker:
             except grpc.RpcError as error:
                 if error.code() not in AWAY:
                     raise
-                time.sleep(0.02)
+                self._server.up.wait()
         assert replay.indices == batch.indices
         return [entry.worker for entry in replay.acknowledged] == [self.name]
 
 
-def run_epoch(server: Server, run_uid: int, epoch: int, workers: int, samples: int, kills: int,
-              rng: random.Random) -> str:
-    state = Epoch(samples)
+def run_epoch(server: Server, run_uid: int, epoch: int, workers: int, flags: argparse.Namespace,
+              kills: int, rng: random.Random) -> str:
+    state = Epoch(flags.samples)
     team = [
         Worker(server, run_uid, number, epoch, state, random.Random(rng.random()))
         for number in range(workers)
     ]
-    threads = [threading.Thread(target=worker.work) for worker in team]
+    threads = [threading.Thread(target=worker.work, daemon=True) for worker in team]
     for thread in threads:
         thread.start()
-    for _ in range(kills):
-        if state.complete.wait(rng.uniform(0.3, 1.0)):
+    for blocks in sorted(rng.randrange(1, flags.samples // flags.batch) for _ in range(kills)):
+        if not state.wait_for_blocks(blocks):
             break
         server.kill_and_restart()
-        state.ended(sum(worker.held for worker in team))
     for thread in threads:
         thread.join()
     if state.error is not None:
@@ -253,10 +270,12 @@ def main() -> None:
             workers = (1, 4, 64)[epoch % 3]
             kills = flags.kills if (epoch // 3) % 2 == 0 else 0
             began = time.monotonic()
-            said = run_epoch(server, run.uid, epoch, workers, flags.samples, kills, rng)
+            said = run_epoch(server, run.uid, epoch, workers, flags, kills, rng)
             print(f"epoch {epoch}, {workers} workers: {said}, {time.monotonic() - began:.1f} s",
                   flush=True)
-        print(f"{flags.epochs} epochs of {flags.samples}, {server.kills} kills: no violation")
+        now = server.training.GetRun(training_pb2.GetRunRequest(name="r"))
+        assert now.score_version.incarnation == server.incarnation
+        print(f"{flags.epochs} epochs of {flags.samples}, {server.incarnation - 1} kills: no violation")
         server.process.stop()
 
 
