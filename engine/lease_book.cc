@@ -150,6 +150,7 @@ absl::StatusOr<uint32_t> LeaseBook::Check(const v1::Lease& lease, uint64_t incar
                                           const std::string& worker, uint64_t epoch, Block block,
                                           absl::Duration now) {
   MutexLock lock(&mu_);
+  Expire(now);
   SUBSET_RETURN_IF_ERROR(CheckKnown(lease, incarnation, worker));
   const auto it = lease.incarnation() == incarnation ? leases_.find(lease.id()) : leases_.end();
   if (it != leases_.end()) {
@@ -160,7 +161,7 @@ absl::StatusOr<uint32_t> LeaseBook::Check(const v1::Lease& lease, uint64_t incar
                                        " is outside the lease's block: [", known.block.begin, ", ",
                                        known.block.end, ") of epoch ", known.epoch));
     }
-    if (known.expired || known.expires <= now) ++stats_.late_acknowledgements;
+    if (known.expired) ++stats_.late_acknowledgements;
     return known.attempt;
   }
   const auto deliveries = epochs_.find(epoch);
@@ -196,6 +197,7 @@ absl::StatusOr<std::vector<v1::Lease>> LeaseBook::Renew(
     const std::string& worker, absl::Duration now, absl::Duration lease_time) {
   std::vector<v1::Lease> lost;
   MutexLock lock(&mu_);
+  Expire(now);
   for (int i = 0; i < leases.size(); ++i) {
     const absl::Status known = CheckKnown(leases[i], incarnation, worker);
     if (!known.ok()) return WithField(known, absl::StrCat("leases[", i, "]"));

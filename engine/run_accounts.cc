@@ -23,9 +23,11 @@ absl::Status NotOpen(const std::string& path, uint64_t epoch) {
 absl::StatusOr<Run::Part> Run::DecidePositions(const Named& named,
                                                std::map<uint64_t, PositionSet>* claimed) const {
   if (named.generation.has_value() && *named.generation != generation()) {
-    return WithReason(absl::FailedPreconditionError(
-                          absl::StrCat(named.path, " is of generation ", *named.generation,
-                                       "; the run's is ", generation(), " since a rollback")),
+    const std::string path = absl::StrCat(named.path, ".generation");
+    return WithReason(WithField(absl::FailedPreconditionError(absl::StrCat(
+                                    path, " ", *named.generation, " is not the run's, ",
+                                    generation(), ": a rollback came between")),
+                                path),
                       "GENERATION_PASSED");
   }
   const auto it = epochs_.find(named.epoch);
