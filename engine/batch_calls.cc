@@ -87,7 +87,7 @@ void LocalEngine::ServeRange(const std::shared_ptr<Run>& run,
                                             std::memory_order_relaxed);
   }
   if (epoch->live()) {
-    return ServeLive(run, epoch, address, request.omit_probabilities(), reply, std::move(done));
+    return ServeLive(run, epoch, address, request, reply, std::move(done));
   }
   FillBatch(*epoch, address, request.omit_probabilities(), reply);
   done(absl::OkStatus());
@@ -95,42 +95,31 @@ void LocalEngine::ServeRange(const std::shared_ptr<Run>& run,
 
 void LocalEngine::ServeLive(const std::shared_ptr<Run>& run,
                             const std::shared_ptr<const Epoch>& epoch, const BatchAddress& address,
-                            bool omit_probabilities, v1::Batch* reply, BatchDone done) {
+                            const v1::GetBatchRequest& request, v1::Batch* reply, BatchDone done) {
   const uint32_t global_batch_size = run->settings().global_batch_size();
-  const uint64_t first = address.position / global_batch_size;
-  const uint64_t last = (address.position + address.count - 1) / global_batch_size;
+  LiveDraws::Steps steps;
+  steps.epoch = epoch->number();
+  steps.first = address.position / global_batch_size;
+  steps.last = (address.position + address.count - 1) / global_batch_size;
+  const uint64_t end = (epoch->num_positions() + global_batch_size - 1) / global_batch_size;
+  const uint64_t together = epoch->sampler->steps_together();
+  steps.last_drawn = std::min(end, (steps.last / together + 1) * together) - 1;
+  steps.keep = epoch->opened.keep_live_batches();
+  auto fill = [epoch, global_batch_size, address, omit = request.omit_probabilities(), reply,
+               done =
+                   std::move(done)](absl::StatusOr<std::vector<LiveDraws::Batch>> batches) mutable {
+    if (!batches.ok()) return done(batches.status());
+    FillLiveBatch(*epoch, global_batch_size, address, *batches, omit, reply);
+    done(absl::OkStatus());
+  };
+  if (request.replay()) return run->live_draws().Replay(steps, std::move(fill));
   run->live_draws().Request(
-      epoch->number(), first, last, epoch->opened.keep_live_batches(),
-      [&](uint64_t step) { return DrawLive(*run, *epoch, step); },
+      steps,
+      [&](const std::vector<uint64_t>& missing) {
+        return run->DrawLive(*epoch, missing, incarnation_);
+      },
       [&](uint64_t step, LiveDraws::Batch batch) { return LogLive(run, step, std::move(batch)); },
-      [epoch, global_batch_size, address, omit_probabilities, reply,
-       done = std::move(done)](absl::StatusOr<std::vector<LiveDraws::Batch>> batches) mutable {
-        if (!batches.ok()) return done(batches.status());
-        FillLiveBatch(*epoch, global_batch_size, address, *batches, omit_probabilities, reply);
-        done(absl::OkStatus());
-      });
-}
-
-LiveDraws::Batch LocalEngine::DrawLive(const Run& run, const Epoch& epoch, uint64_t step) const {
-  const uint64_t position = step * run.settings().global_batch_size();
-  const size_t count =
-      std::min<uint64_t>(run.settings().global_batch_size(), epoch.num_positions() - position);
-  std::vector<uint32_t> indices(count);
-  std::vector<double> probabilities(count);
-  std::vector<float> weights(count);
-  uint64_t records = 0;
-  run.DrawLive(epoch, position, absl::MakeSpan(indices), absl::MakeSpan(probabilities),
-               absl::MakeSpan(weights), &records);
-  auto batch = std::make_shared<log::v1::BatchDrawn>();
-  batch->set_run_uid(run.uid());
-  batch->set_epoch(epoch.number());
-  batch->set_position(position);
-  batch->mutable_score_version()->set_incarnation(incarnation_);
-  batch->mutable_score_version()->set_records(records);
-  batch->set_indices(indices.data(), count * sizeof(uint32_t));
-  batch->set_probabilities(probabilities.data(), count * sizeof(double));
-  batch->set_weights(weights.data(), count * sizeof(float));
-  return batch;
+      std::move(fill));
 }
 
 absl::Status LocalEngine::LogLive(const std::shared_ptr<Run>& run, uint64_t step,

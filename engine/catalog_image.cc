@@ -121,7 +121,8 @@ absl::Status Catalog::RestoreRun(const log::v1::RunState& state, const Shared& s
   }
   const auto run =
       std::make_shared<Run>(settings, FindScores(settings.uid(), settings.num_samples()));
-  run->Restore(state, [&](Uid table) { return FindScores(table, settings.num_samples()); });
+  SUBSET_RETURN_IF_ERROR(
+      run->Restore(state, [&](Uid table) { return FindScores(table, settings.num_samples()); }));
   for (const log::v1::EpochState& saved : state.epochs()) {
     auto epoch = std::make_shared<Epoch>();
     epoch->opened = saved.opened();

@@ -3,6 +3,7 @@
 #ifndef SUBSET_ENGINE_EPOCH_H_
 #define SUBSET_ENGINE_EPOCH_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -24,7 +25,9 @@ struct SamplerVersion {
   sampling::SamplerSpec spec;
   mutable PopulationCache populations;
 
-  bool live() const { return spec.snapshot == sampling::Snapshot::kLive; }
+  bool live() const { return spec.live(); }
+  // Of a live epoch: global batches that are drawn from the scores of one moment.
+  uint64_t steps_together() const { return std::max<uint64_t>(1, spec.snapshot_every); }
   // Whether its epochs wait for the feedback of the one before. Live draws always use the newest
   // scores, so nothing is fixed that waiting would make better.
   bool waits_for_feedback() const { return spec.score_driven() && !live(); }

@@ -10,6 +10,7 @@
 
 #include "base/status_macros.h"
 #include "engine/feedback.h"
+#include "engine/spec_enums.h"
 
 namespace subset {
 namespace {
@@ -39,14 +40,38 @@ T ValueAt(const sampling::ColumnView& view, uint64_t i) {
 
 }  // namespace
 
+LearnedShares::LearnedShares(sampling::Proportion proportion, std::vector<uint64_t> sizes)
+    : proportion_(std::move(proportion)), sizes_(std::move(sizes)), weights_(sizes_.size()) {}
+
 LearnedShares::LearnedShares(const Epoch& epoch)
-    : proportion_(ProportionOf(epoch)), sizes_(SizesOf(epoch)), weights_(sizes_.size()) {}
+    : LearnedShares(ProportionOf(epoch), SizesOf(epoch)) {}
 
 absl::StatusOr<LearnedShares> LearnedShares::Restore(const Epoch& epoch,
                                                      const std::string& weights) {
   LearnedShares restored(epoch);
   SUBSET_ASSIGN_OR_RETURN(restored.weights_,
                           sampling::GroupWeights::Parse(weights, restored.sizes_.size()));
+  return restored;
+}
+
+void LearnedShares::Save(log::v1::LearnedState* state) const {
+  state->set_weights(Save());
+  state->set_kind(WriteEnum(proportion_.kind, kProportionKinds));
+  state->set_column(proportion_.column);
+  *state->mutable_group_sizes() = {sizes_.begin(), sizes_.end()};
+}
+
+absl::StatusOr<LearnedShares> LearnedShares::Restore(const log::v1::LearnedState& state) {
+  sampling::Proportion proportion;
+  if (!ReadEnum("kind", state.kind(), kProportionKinds, &proportion.kind).ok() ||
+      !proportion.adaptive() || state.group_sizes().empty()) {
+    return absl::DataLossError("learned shares of no adaptive sampler");
+  }
+  proportion.column = state.column();
+  LearnedShares restored(std::move(proportion),
+                         {state.group_sizes().begin(), state.group_sizes().end()});
+  SUBSET_ASSIGN_OR_RETURN(restored.weights_,
+                          sampling::GroupWeights::Parse(state.weights(), restored.sizes_.size()));
   return restored;
 }
 

@@ -24,6 +24,11 @@ class LearnedShares {
   explicit LearnedShares(const Epoch& epoch);
   static absl::StatusOr<LearnedShares> Restore(const Epoch& epoch, const std::string& weights);
 
+  // With whose shares they are, for when no epoch of theirs is kept. What Restore returns lacks the
+  // numbers that Adopt takes.
+  void Save(log::v1::LearnedState* state) const;
+  static absl::StatusOr<LearnedShares> Restore(const log::v1::LearnedState& state);
+
   // Whether the epoch has the same strata and learns in the same way; if so, takes its numbers (eta
   // and the like).
   bool Adopt(const Epoch& epoch);
@@ -37,6 +42,8 @@ class LearnedShares {
   std::string Save() const { return weights_.Serialize(); }
 
  private:
+  LearnedShares(sampling::Proportion proportion, std::vector<uint64_t> sizes);
+
   sampling::Proportion proportion_;
   std::vector<uint64_t> sizes_;
   sampling::GroupWeights weights_;

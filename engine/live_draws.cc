@@ -37,57 +37,78 @@ bool LiveDraws::Drawn(const Key& key) const {
   return kept_.count(key) > 0 || pending_.count(key) > 0;
 }
 
-absl::Status LiveDraws::DrawMissing(
-    uint64_t epoch, uint64_t first, uint64_t last, uint32_t keep,
-    absl::FunctionRef<Batch(uint64_t step)> draw,
-    absl::FunctionRef<absl::Status(uint64_t step, Batch batch)> submit) {
-  const uint64_t next = NextStep(epoch);
-  if (last >= next + keep) {
-    return DrawGone(epoch, last,
+absl::StatusOr<std::vector<uint64_t>> LiveDraws::Missing(const Steps& steps) const {
+  const uint64_t next = NextStep(steps.epoch);
+  const uint64_t last = steps.last < next ? steps.last : steps.last_drawn;
+  if (last >= next + steps.keep) {
+    return DrawGone(steps.epoch, steps.last,
                     absl::StrCat("is too far ahead: the next one is step ", next, ", and at most ",
-                                 keep, " are kept"));
+                                 steps.keep, " are kept"));
   }
-  const auto it = gone_.find(epoch);
+  const auto it = gone_.find(steps.epoch);
   const uint64_t gone = it == gone_.end() ? 0 : it->second;
+  std::vector<uint64_t> missing;
   // A step that is missing though later ones are not was refused by the log: nobody got it.
-  for (uint64_t step = std::min(first, next); step <= last; ++step) {
-    if (Drawn({epoch, step})) continue;
+  for (uint64_t step = std::min(steps.first, next); step <= last; ++step) {
+    if (Drawn({steps.epoch, step})) continue;
     if (step < gone) {
-      return DrawGone(epoch, step,
+      return DrawGone(steps.epoch, step,
                       absl::StrCat("is no longer kept: those before step ", gone, " are gone"));
     }
-    Batch batch = draw(step);
-    SUBSET_RETURN_IF_ERROR(submit(step, batch));
-    pending_[{epoch, step}].batch = std::move(batch);
+    missing.push_back(step);
+  }
+  return missing;
+}
+
+absl::Status LiveDraws::DrawMissing(const Steps& steps, Draw draw, Submit submit) {
+  SUBSET_ASSIGN_OR_RETURN(const std::vector<uint64_t> missing, Missing(steps));
+  if (missing.empty()) return absl::OkStatus();
+  std::vector<Batch> batches = draw(missing);
+  for (size_t i = 0; i < missing.size(); ++i) {
+    SUBSET_RETURN_IF_ERROR(submit(missing[i], batches[i]));
+    pending_[{steps.epoch, missing[i]}].batch = std::move(batches[i]);
   }
   return absl::OkStatus();
 }
 
-void LiveDraws::Request(uint64_t epoch, uint64_t first, uint64_t last, uint32_t keep,
-                        absl::FunctionRef<Batch(uint64_t step)> draw,
-                        absl::FunctionRef<absl::Status(uint64_t step, Batch batch)> submit,
-                        Done done) {
+bool LiveDraws::Collect(const Steps& steps, const std::shared_ptr<Wait>& wait) {
+  for (uint64_t step = steps.first; step <= steps.last; ++step) {
+    const auto pending = pending_.find({steps.epoch, step});
+    if (pending != pending_.end()) {
+      wait->batches.push_back(pending->second.batch);
+      pending->second.waits.push_back(wait);
+      ++wait->pending;
+    } else {
+      wait->batches.push_back(kept_.at({steps.epoch, step}).batch);
+    }
+  }
+  return wait->pending == 0;
+}
+
+void LiveDraws::Request(const Steps& steps, Draw draw, Submit submit, Done done) {
   auto wait = std::make_shared<Wait>();
   {
     MutexLock lock(&mu_);
-    wait->status = DrawMissing(epoch, first, last, keep, draw, submit);
-    for (uint64_t step = first; wait->status.ok() && step <= last; ++step) {
-      const auto pending = pending_.find({epoch, step});
-      if (pending != pending_.end()) {
-        wait->batches.push_back(pending->second.batch);
-        pending->second.waits.push_back(wait);
-        ++wait->pending;
-      } else {
-        wait->batches.push_back(kept_.at({epoch, step}).batch);
-      }
-    }
-    if (wait->pending > 0) {
+    wait->status = DrawMissing(steps, draw, submit);
+    if (wait->status.ok() && !Collect(steps, wait)) {
       wait->done = std::move(done);
       return;
     }
   }
   if (!wait->status.ok()) return done(wait->status);
   done(std::move(wait->batches));
+}
+
+void LiveDraws::Replay(const Steps& steps, Done done) {
+  const auto nothing_is_drawn = [](const std::vector<uint64_t>& missing) {
+    return std::vector<Batch>(missing.size());
+  };
+  Request(
+      steps, nothing_is_drawn,
+      [epoch = steps.epoch](uint64_t step, const Batch&) {
+        return DrawGone(epoch, step, "was not drawn: there is nothing to replay");
+      },
+      std::move(done));
 }
 
 void LiveDraws::Logged(uint64_t epoch, uint64_t step, const absl::Status& status) {

@@ -32,14 +32,26 @@ class LiveDraws {
     Batch batch;
   };
 
-  // Calls `done` with the batches of steps first..last, once they are logged: at once where they
-  // are, else from Logged. Draws those never drawn, and all before them, in order: `draw` makes the
-  // batch of a step, `submit` queues its record (Logged is called with its outcome).
-  // `keep` bounds how far ahead of those drawn a step may be.
+  // Steps first..last of an epoch.
+  struct Steps {
+    uint64_t epoch = 0;
+    uint64_t first = 0;
+    uint64_t last = 0;
+    uint64_t last_drawn =
+        0;              // >= last: if `last` was never drawn, those up to this are drawn with it
+    uint32_t keep = 0;  // bounds how far ahead of those drawn a step may be
+  };
+  // Makes the batches of these steps from the scores of one moment.
+  using Draw = absl::FunctionRef<std::vector<Batch>(const std::vector<uint64_t>& steps)>;
+  // Queues the record of a batch; Logged is called with its outcome.
+  using Submit = absl::FunctionRef<absl::Status(uint64_t step, Batch batch)>;
+
+  // Calls `done` with the batches, once they are logged: at once where they are, else from Logged.
+  // Draws those never drawn, and all before them, in order.
   // Fails with kFailedPrecondition, reason DRAW_GONE.
-  void Request(uint64_t epoch, uint64_t first, uint64_t last, uint32_t keep,
-               absl::FunctionRef<Batch(uint64_t step)> draw,
-               absl::FunctionRef<absl::Status(uint64_t step, Batch batch)> submit, Done done);
+  void Request(const Steps& steps, Draw draw, Submit submit, Done done);
+  // As Request, of what was drawn before; draws nothing.
+  void Replay(const Steps& steps, Done done);
 
   // Ends the wait for a batch whose record was logged (or not: then it was never drawn).
   void Logged(uint64_t epoch, uint64_t step, const absl::Status& status);
@@ -75,10 +87,14 @@ class LiveDraws {
   uint64_t NextStep(uint64_t epoch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Drawn(const Key& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Evict(uint32_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Draws what is missing up to `last`; an error leaves the steps before it pending.
-  absl::Status DrawMissing(uint64_t epoch, uint64_t first, uint64_t last, uint32_t keep,
-                           absl::FunctionRef<Batch(uint64_t step)> draw,
-                           absl::FunctionRef<absl::Status(uint64_t step, Batch batch)> submit)
+  // The steps to draw for these.
+  absl::StatusOr<std::vector<uint64_t>> Missing(const Steps& steps) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Draws what is missing; an error leaves the steps before it pending.
+  absl::Status DrawMissing(const Steps& steps, Draw draw, Submit submit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Collects batches, all of them drawn; returns whether they are logged, else `wait` waits.
+  bool Collect(const Steps& steps, const std::shared_ptr<Wait>& wait)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable Mutex mu_;

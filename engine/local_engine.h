@@ -134,7 +134,7 @@ class LocalEngine : public Engine {
   void Serve(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
              const v1::GetBatchRequest& request, v1::Batch* reply, BatchDone done);
   void ServeLive(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
-                 const BatchAddress& address, bool omit_probabilities, v1::Batch* reply,
+                 const BatchAddress& address, const v1::GetBatchRequest& request, v1::Batch* reply,
                  BatchDone done);
   // The epoch is open: grants its next block and draws it.
   void ServeLeased(const std::shared_ptr<Run>& run, const std::shared_ptr<const Epoch>& epoch,
@@ -148,7 +148,6 @@ class LocalEngine : public Engine {
                           const std::string& worker, uint64_t epoch, Block block,
                           uint32_t* attempt) const;
   absl::Status CheckLeases(Run& run, log::v1::FeedbackReported* reported) const;
-  LiveDraws::Batch DrawLive(const Run& run, const Epoch& epoch, uint64_t step) const;
   absl::Status LogLive(const std::shared_ptr<Run>& run, uint64_t step, LiveDraws::Batch batch);
 
   const EngineOptions options_;

@@ -13,6 +13,26 @@
 
 namespace subset {
 
+namespace {
+
+// Draws from the scores of one moment hold up those who report: about 0.1 s.
+constexpr uint64_t kMaxDrawnTogether = uint64_t{1} << 20;
+
+absl::Status CheckDrawnTogether(const SamplerVersion& sampler, const v1::Run& run) {
+  const uint64_t steps = sampler.steps_together();
+  if (steps == 1 || steps * run.global_batch_size() <= kMaxDrawnTogether) return absl::OkStatus();
+  return WithReason(
+      WithField(
+          absl::FailedPreconditionError(absl::StrCat(
+              "spec.snapshot_every ", steps, " of sampler \"", sampler.proto.name(),
+              "\" with global_batch_size ", run.global_batch_size(), " draws ",
+              steps * run.global_batch_size(), " samples at once; at most ", kMaxDrawnTogether)),
+          "spec.snapshot_every"),
+      "SNAPSHOT_TOO_LONG");
+}
+
+}  // namespace
+
 struct Planner::Built {
   log::v1::EpochOpened opened;
   Attachments attachments;
@@ -25,6 +45,7 @@ absl::StatusOr<Planner::Built> Planner::Build(
   const auto sampler = catalog_->FindSampler(settings.sampler_uid());
   const auto dataset = catalog_->FindDataset(settings.dataset_uid());
   if (sampler == nullptr || dataset == nullptr) return NotFound("run", settings.name());
+  SUBSET_RETURN_IF_ERROR(CheckDrawnTogether(*sampler, settings));
   SUBSET_RETURN_IF_ERROR(memory_->Check(absl::StrCat("epoch ", epoch, " of run ", settings.name()),
                                         PlanBytes(sampler->spec, run.num_samples())));
   SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns,
@@ -57,7 +78,9 @@ absl::StatusOr<Planner::Built> Planner::Build(
     built.attachments.draw = *std::move(draw);
     traits = built.attachments.draw->traits();
     built.attachments.live_traits = traits;
-    built.opened.set_keep_live_batches(std::max<uint32_t>(1, keep_live_batches_));
+    // The newest snapshot's and, for stragglers, those of the one before.
+    const auto together = static_cast<uint32_t>(sampler->steps_together());
+    built.opened.set_keep_live_batches(std::max(keep_live_batches_, 2 * together));
   } else {
     SUBSET_ASSIGN_OR_RETURN(built.attachments.plan, sampling::BuildPlan(input));
     traits = built.attachments.plan->traits();

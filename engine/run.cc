@@ -146,33 +146,6 @@ RunSnapshot Run::Snapshot(const std::set<std::string>& scores) const {
   return TakeSnapshot(scores);
 }
 
-RunSnapshot Run::SnapshotAndNote(const std::set<std::string>& scores, const std::string& noted) {
-  WriterLock lock(&mu_);
-  noting_ = noted;
-  noted_samples_.clear();
-  noted_values_.clear();
-  return TakeSnapshot(scores);
-}
-
-void Run::StopNoting() {
-  WriterLock lock(&mu_);
-  noting_.clear();
-  noted_samples_ = {};
-  noted_values_ = {};
-}
-
-void Run::DrawLive(const Epoch& epoch, uint64_t position, absl::Span<uint32_t> indices,
-                   absl::Span<double> probabilities, absl::Span<float> weights,
-                   uint64_t* records) const {
-  const sampling::StreamKey key{settings_.seed(), epoch.opened.sampler_version(), epoch.number()};
-  ReaderLock lock(&mu_);
-  *records = records_;
-  const auto it = epochs_.find(epoch.number());
-  // An epoch that went in between has no draw; what is drawn for it is not logged either.
-  if (it == epochs_.end()) return;
-  it->second.draw->Draw(key, position, indices, probabilities, weights);
-}
-
 void Run::FoldSession(Uid session, uint64_t sequence) {
   WriterLock lock(&mu_);
   sessions_[session].set_last_used(sequence);
@@ -271,12 +244,12 @@ void Run::NoteImages(const ModifiedScores& written, uint64_t sequence) {
   }
 }
 
-void Run::Restore(const log::v1::RunState& state,
-                  absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
+absl::Status Run::Restore(const log::v1::RunState& state,
+                          absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
   WriterLock lock(&mu_);
   records_ = state.records();
   for (const auto& saved : state.sessions()) sessions_[saved.session_id()] = Session(saved);
-  RestoreCommits(state, find_scores);
+  return RestoreCommits(state, find_scores);
 }
 
 void Run::RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state) {
@@ -301,11 +274,6 @@ std::vector<std::shared_ptr<Epoch>> Run::MutableEpochs() {
   std::vector<std::shared_ptr<Epoch>> epochs;
   for (const auto& [number, entry] : epochs_) epochs.push_back(entry.epoch);
   return epochs;
-}
-
-void Run::SetDraw(uint64_t epoch, std::shared_ptr<sampling::ScoreDraw> draw) {
-  WriterLock lock(&mu_);
-  epochs_.at(epoch).draw = std::move(draw);
 }
 
 }  // namespace subset

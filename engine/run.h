@@ -64,10 +64,12 @@ struct AcknowledgedOutcome {
 // Commits that a rollback can name.
 inline constexpr size_t kMaxCommits = 16;
 
-// A score table with images of its own: the copy that a commit keeps.
+// What a commit keeps for a rollback that reverts scores: a copy of the table with images of its
+// own, and the shares learned by then.
 struct KeptScores {
   Uid uid = 0;  // 0: none
   std::unique_ptr<ScoreTable> table;
+  std::optional<LearnedShares> learned;
 };
 
 // What of one score table must be written.
@@ -159,10 +161,10 @@ class Run {
   RunSnapshot SnapshotAndNote(const std::set<std::string>& scores, const std::string& noted);
   void StopNoting();
 
-  // Draws positions of a live epoch with the scores as they are; `records` names their version.
-  void DrawLive(const Epoch& epoch, uint64_t position, absl::Span<uint32_t> indices,
-                absl::Span<double> probabilities, absl::Span<float> weights,
-                uint64_t* records) const;
+  // Draws the global batches of these steps of a live epoch, all with the scores as they are;
+  // `incarnation` goes into their score version.
+  std::vector<LiveDraws::Batch> DrawLive(const Epoch& epoch, const std::vector<uint64_t>& steps,
+                                         uint64_t incarnation) const;
 
   // The fold. `sequence` is the record's.
   void FoldSession(Uid session, uint64_t sequence);
@@ -201,8 +203,9 @@ class Run {
 
   // For recovery, before other threads see the run.
   // `find_scores` returns the table of a uid, with what its images hold.
-  void Restore(const log::v1::RunState& state,
-               absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores);
+  // Returns kDataLoss where learned shares are damaged.
+  absl::Status Restore(const log::v1::RunState& state,
+                       absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores);
   void RestoreEpoch(std::shared_ptr<Epoch> epoch, const log::v1::EpochState& state);
   // After the epochs. Returns kDataLoss where the bytes do not fit the newest one.
   absl::Status RestoreLearned(const std::string& weights);
@@ -252,11 +255,13 @@ class Run {
   std::shared_ptr<const Epoch> EvictOldest(std::vector<Uid>* dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void DropScores(Commit& commit, std::vector<Uid>* dropped);
+  // Scores and learned shares become what the commit kept.
+  void RevertScores(uint64_t sequence, const KeptScores& kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Live draws go by the scores as they are now.
   void RebuildDraws() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SaveCommits(log::v1::RunState* state) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void RestoreCommits(const log::v1::RunState& state,
-                      absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores)
+  absl::Status RestoreCommits(const log::v1::RunState& state,
+                              absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyGroupLosses(const log::v1::FeedbackReported& record, const std::vector<Part>& parts)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "base/status_macros.h"
 #include "engine/run.h"
 
 namespace subset {
@@ -50,6 +51,7 @@ v1::Checkpoint Run::FoldCommit(uint64_t sequence, v1::Checkpoint checkpoint, Kep
   Commit commit;
   if (scores.uid != 0) {
     scores.table->CopyFrom(*scores_, /*frozen=*/false, sequence);
+    scores.learned = learned_;
     checkpoint.set_scores_kept(true);
     commit.scores = std::move(scores);
   }
@@ -115,12 +117,7 @@ absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(uint64_t sequence,
     for (auto later = std::next(commit); later != commits_.end(); ++later) {
       DropScores(*later, dropped);
     }
-    if (record.revert_scores()) {
-      scores_->CopyFrom(*commit->scores.table, /*frozen=*/true, sequence);
-      ++records_;  // the table is another one
-      reverted_ = !noting_.empty();
-      RebuildDraws();
-    }
+    if (record.revert_scores()) RevertScores(sequence, commit->scores);
     commits_.erase(std::next(commit), commits_.end());
     rolled_back_to_ = record.checkpoint_id();
     generation_.store(now + 1, std::memory_order_relaxed);
@@ -131,26 +128,16 @@ absl::StatusOr<v1::RollbackResponse> Run::FoldRollback(uint64_t sequence,
   return response;
 }
 
-void Run::RebuildDraws() {
-  std::map<sampling::ScoreDraw*, std::shared_ptr<sampling::ScoreDraw>> rebuilt;
-  for (auto& [number, entry] : epochs_) {
-    if (entry.draw == nullptr) continue;
-    std::shared_ptr<sampling::ScoreDraw>& draw = rebuilt[entry.draw.get()];
-    if (draw == nullptr) {
-      draw = entry.draw;
-      RunSnapshot snapshot;
-      for (const std::string& column : entry.epoch->sampler->spec.ScoreColumns()) {
-        snapshot.scores[column] = scores_->Snapshot(column);
-      }
-      auto input = MakePlanInput(settings_, entry.epoch->opened, *entry.epoch->sampler,
-                                 entry.epoch->columns);
-      if (!input.ok()) continue;  // it was built from the same before
-      input->columns.scores = snapshot.views();
-      auto built = sampling::ScoreDraw::Build(*input);
-      if (built.ok()) draw = *std::move(built);
-    }
-    entry.draw = draw;
-  }
+void Run::RevertScores(uint64_t sequence, const KeptScores& kept) {
+  scores_->CopyFrom(*kept.table, /*frozen=*/true, sequence);
+  ++records_;  // the table is another one
+  reverted_ = !noting_.empty();
+  RebuildDraws();
+  if (!learned_.has_value()) return;
+  const Epoch& newest = *epochs_.rbegin()->second.epoch;
+  std::optional<LearnedShares> learned = kept.learned;
+  if (!learned.has_value() || !learned->Adopt(newest)) learned.emplace(newest);  // none by then
+  learned_ = std::move(learned);
 }
 
 void Run::FoldCopy(uint64_t sequence, const Run& source) {
@@ -176,6 +163,7 @@ void Run::SaveCommits(log::v1::RunState* state) const {
     log::v1::CommitState* saved = state->add_commits();
     *saved->mutable_checkpoint() = commit.checkpoint;
     saved->set_scores_uid(commit.scores.uid);
+    if (commit.scores.learned.has_value()) commit.scores.learned->Save(saved->mutable_learned());
     for (const auto& [number, acknowledged] : commit.acknowledged) {
       auto* epoch = saved->add_epochs();
       epoch->set_epoch(number);
@@ -184,20 +172,24 @@ void Run::SaveCommits(log::v1::RunState* state) const {
   }
 }
 
-void Run::RestoreCommits(const log::v1::RunState& state,
-                         absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
+absl::Status Run::RestoreCommits(const log::v1::RunState& state,
+                                 absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores) {
   generation_.store(state.generation(), std::memory_order_relaxed);
   rolled_back_to_ = state.rolled_back_to();
   for (const log::v1::CommitState& saved : state.commits()) {
     Commit& commit = commits_.emplace_back();
     commit.checkpoint = saved.checkpoint();
     if (saved.scores_uid() != 0) {
-      commit.scores = {saved.scores_uid(), find_scores(saved.scores_uid())};
+      commit.scores = {saved.scores_uid(), find_scores(saved.scores_uid()), {}};
+    }
+    if (saved.has_learned()) {
+      SUBSET_ASSIGN_OR_RETURN(commit.scores.learned, LearnedShares::Restore(saved.learned()));
     }
     for (const auto& epoch : saved.epochs()) {
       commit.acknowledged[epoch.epoch()] = RestorePositions(epoch.acknowledged());
     }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace subset

@@ -154,6 +154,7 @@ inline constexpr EnumPair<v1::Snapshot, sampling::Snapshot> kSnapshots[] = {
     {v1::SNAPSHOT_UNSPECIFIED, sampling::Snapshot::kEpoch},
     {v1::SNAPSHOT_EPOCH, sampling::Snapshot::kEpoch},
     {v1::SNAPSHOT_LIVE, sampling::Snapshot::kLive},
+    {v1::SNAPSHOT_EVERY_N, sampling::Snapshot::kEveryN},
 };
 
 inline constexpr EnumPair<v1::ProbabilityKind, sampling::ProbabilityKind> kProbabilityKinds[] = {

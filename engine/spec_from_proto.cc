@@ -271,6 +271,7 @@ absl::StatusOr<sampling::SamplerSpec> SpecFromProto(const v1::SamplerSpec& proto
   SUBSET_RETURN_IF_ERROR(ReadGuard(proto.guard(), &spec.guard));
   SUBSET_RETURN_IF_ERROR(ReadWeight(proto.weight(), &spec.weight));
   SUBSET_RETURN_IF_ERROR(ReadEnum("spec.snapshot", proto.snapshot(), kSnapshots, &spec.snapshot));
+  spec.snapshot_every = proto.snapshot_every();
   for (const auto& [path, schedule] : proto.schedules()) {
     SUBSET_RETURN_IF_ERROR(
         ReadSchedule(schedule, absl::StrCat("spec.schedules[", path, "]"), &spec.schedules[path]));

@@ -198,6 +198,7 @@ v1::SamplerSpec SpecToProto(const sampling::SamplerSpec& spec) {
   WriteGuard(spec.guard, proto.mutable_guard());
   WriteWeight(spec.weight, proto.mutable_weight());
   proto.set_snapshot(WriteEnum(spec.snapshot, kSnapshots));
+  proto.set_snapshot_every(spec.snapshot_every);
   for (const auto& [path, schedule] : spec.schedules) {
     v1::Schedule& written = (*proto.mutable_schedules())[path];
     written.set_unit(WriteEnum(schedule.unit, kUnits));

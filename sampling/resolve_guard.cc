@@ -56,8 +56,9 @@ absl::Status CheckRefresh(const SamplerSpec& spec) {
   if (!spec.preference.column.empty()) {
     return refused("a column of the dataset, which preference.column names, does not age");
   }
-  if (spec.snapshot == Snapshot::kLive) {
-    return refused("the stalest samples are those of an epoch's opening, which LIVE has none of");
+  if (spec.live()) {
+    return refused(
+        "the stalest samples are those of an epoch's opening, which LIVE and EVERY_N have none of");
   }
   if (!(guard.uniform_floor + guard.refresh <= 1)) {
     return InvalidField("guard.refresh", absl::StrCat(guard.refresh, " with guard.uniform_floor ",
@@ -75,8 +76,9 @@ absl::Status CheckRepeats(const SamplerSpec& spec) {
   if (spec.draw.kind != Draw::Kind::kWithReplacement) {
     return refused(" is not 0: a cap on repeats needs draw.kind WITH_REPLACEMENT");
   }
-  if (spec.snapshot == Snapshot::kLive) {
-    return refused(" is not 0: with LIVE a new score of one sample would move the cap of all");
+  if (spec.live()) {
+    return refused(
+        " is not 0: with LIVE and EVERY_N a new score of one sample would move the cap of all");
   }
   const auto floor = spec.schedules.find("guard.uniform_floor");
   if (floor != spec.schedules.end() && floor->second.unit == Schedule::Unit::kSteps) {

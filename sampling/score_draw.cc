@@ -107,7 +107,7 @@ IndexedScoreDraw::IndexedScoreDraw(const PlanInput& input, const Population& pop
       prefers_(input.spec.preference.kind != Preference::Kind::kUniform),
       weighted_(input.spec.weight.target != Weight::Target::kNone),
       forgetting_(WeighsForgetting(input.spec.preference)) {
-  if (spec_.snapshot == Snapshot::kLive) irreducible_ = IrreducibleLosses(input, population);
+  if (spec_.live()) irreducible_ = IrreducibleLosses(input, population);
 }
 
 void IndexedScoreDraw::BuildIndex(const PlanInput& input) {
@@ -203,8 +203,7 @@ bool IndexedScoreDraw::WeightsAreExact() const {
   }
   if (spec_.weight.normalise == Weight::Normalise::kMaximum) return rule_->exact();
   if (spec_.weight.clip == 0) return true;
-  return spec_.snapshot == Snapshot::kEpoch && !steps_.changing() &&
-         LargestWeight(mixture_) <= spec_.weight.clip;
+  return !spec_.live() && !steps_.changing() && LargestWeight(mixture_) <= spec_.weight.clip;
 }
 
 PlanTraits IndexedScoreDraw::traits() const {

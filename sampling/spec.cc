@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "sampling/resolve.h"
@@ -12,25 +14,37 @@
 namespace subset::sampling {
 namespace {
 
+constexpr uint32_t kMaxSnapshotEvery = 1024;
+
 absl::Status ResolveSnapshot(SamplerSpec* spec) {
-  if (spec->snapshot != Snapshot::kLive) return absl::OkStatus();
+  const uint32_t every = spec->snapshot_every;
+  if (spec->snapshot == Snapshot::kEveryN) {
+    SUBSET_RETURN_IF_ERROR(
+        CheckRange("snapshot_every", every, every >= 1 && every <= kMaxSnapshotEvery, "[1, 1024]"));
+  } else if (every != 0) {
+    return InvalidField("snapshot_every", absl::StrCat(every, " is not 0: it is for EVERY_N only"));
+  }
+  if (!spec->live()) return absl::OkStatus();
+  const auto refused = [spec](absl::string_view reason) {
+    const absl::string_view name = spec->snapshot == Snapshot::kLive ? "LIVE" : "EVERY_N";
+    return InvalidField("snapshot", absl::StrCat(name, " ", reason));
+  };
   if (spec->draw.kind != Draw::Kind::kWithReplacement) {
-    return InvalidField("snapshot", "LIVE needs draw.kind WITH_REPLACEMENT");
+    return refused("needs draw.kind WITH_REPLACEMENT");
   }
   const Preference& preference = spec->preference;
   if (preference.kind == Preference::Kind::kUniform || !preference.column.empty()) {
-    return InvalidField("snapshot", "LIVE needs a preference that reads scores of the run");
+    return refused("needs a preference that reads scores of the run");
   }
   if (preference.kind != Preference::Kind::kScorePower) {
-    return InvalidField("snapshot",
-                        "LIVE needs preference score_power: ranks, sets and sums of other kinds "
-                        "are those of an epoch's opening");
+    return refused(
+        "needs preference score_power: ranks, sets and sums of other kinds are those of an "
+        "epoch's opening");
   }
   for (const Predicate& predicate : spec->eligible.all) {
     if (!predicate.column.empty()) continue;
-    return InvalidField("snapshot",
-                        "LIVE does not go with a filter by a reported score, which is that of an "
-                        "epoch's opening");
+    return refused(
+        "does not go with a filter by a reported score, which is that of an epoch's opening");
   }
   return absl::OkStatus();
 }

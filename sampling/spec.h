@@ -158,7 +158,7 @@ struct Weight {
   Normalise normalise = Normalise::kNothing;
 };
 
-enum class Snapshot { kEpoch, kLive };
+enum class Snapshot { kEpoch, kLive, kEveryN };
 
 struct SamplerSpec {
   Eligible eligible;
@@ -168,6 +168,7 @@ struct SamplerSpec {
   Guard guard;
   Weight weight;
   Snapshot snapshot = Snapshot::kEpoch;
+  uint32_t snapshot_every = 0;                // of kEveryN: global batches
   std::map<std::string, Schedule> schedules;  // by the path of the number
 
   // Reported columns that a plan reads, and for a refresh quota the steps of their reports; with
@@ -175,6 +176,8 @@ struct SamplerSpec {
   std::set<std::string> ScoreColumns() const;
   // Columns of the dataset that a plan reads.
   std::set<std::string> DatasetColumns() const;
+  // Whether an epoch's draws take scores that are reported in it.
+  bool live() const { return snapshot != Snapshot::kEpoch; }
   // Whether plans depend on what the run has reported.
   bool score_driven() const { return !ScoreColumns().empty(); }
 };

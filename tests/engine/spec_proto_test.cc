@@ -70,6 +70,7 @@ TEST(SpecProtoTest, EveryChoiceSurvives) {
            "weight { beta: 0.4 clip: 8 normalise: MAXIMUM }",
            "preference { score_power { alpha: 1 } } weight { normalise: SELF }",
            "preference { score_power { alpha: 1 } } snapshot: SNAPSHOT_LIVE",
+           "preference { score_power { alpha: 1 } } snapshot: SNAPSHOT_EVERY_N snapshot_every: 100",
            "preference { score_power {} }"
            "schedules { key: 'preference.score_power.alpha'"
            "            value { unit: EPOCHS points { at: 0 value: 1 curve: COSINE }"

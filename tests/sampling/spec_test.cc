@@ -33,14 +33,15 @@ SamplerSpec Pruning() { return Of(Preference::Kind::kBelowMeanPruning); }
 
 // Every field, for comparison.
 std::string Text(const SamplerSpec& s) {
-  return absl::StrCat(
-      static_cast<int>(s.proportion.kind), "|", s.proportion.column, "|",
-      static_cast<int>(s.preference.kind), "|", s.preference.score, "|", s.preference.alpha, "|",
-      s.preference.ratio, "|", s.preference.delta, "|", s.preference.total_epochs, "|",
-      static_cast<int>(s.preference.scale), "|", s.preference.per_stratum, "|",
-      static_cast<int>(s.draw.kind), "|", s.draw.fraction, "|", s.guard.uniform_floor, "|",
-      static_cast<int>(s.guard.unscored), "|", s.guard.unscored_prior, "|",
-      static_cast<int>(s.weight.target), "|", s.weight.beta, "|", static_cast<int>(s.snapshot));
+  return absl::StrCat(static_cast<int>(s.proportion.kind), "|", s.proportion.column, "|",
+                      static_cast<int>(s.preference.kind), "|", s.preference.score, "|",
+                      s.preference.alpha, "|", s.preference.ratio, "|", s.preference.delta, "|",
+                      s.preference.total_epochs, "|", static_cast<int>(s.preference.scale), "|",
+                      s.preference.per_stratum, "|", static_cast<int>(s.draw.kind), "|",
+                      s.draw.fraction, "|", s.guard.uniform_floor, "|",
+                      static_cast<int>(s.guard.unscored), "|", s.guard.unscored_prior, "|",
+                      static_cast<int>(s.weight.target), "|", s.weight.beta, "|",
+                      static_cast<int>(s.snapshot), "|", s.snapshot_every);
 }
 
 TEST(FractionTest, AProductNextToAWholeNumberIsThatNumber) {
@@ -236,7 +237,7 @@ TEST(ResolveSpecTest, WhatMakesNoSenseIsRefusedByFieldValueAndBound) {
          s.guard.refresh = .1;
          s.preference.column = "quality";
        }},
-      {"guard.refresh", "which LIVE has none of", Power(),
+      {"guard.refresh", "which LIVE and EVERY_N have none of", Power(),
        [](SamplerSpec& s) {
          s.guard.refresh = .1;
          s.snapshot = Snapshot::kLive;
@@ -285,6 +286,23 @@ TEST(ResolveSpecTest, WhatMakesNoSenseIsRefusedByFieldValueAndBound) {
          s.eligible.all = {predicate};
          s.snapshot = Snapshot::kLive;
        }},
+      {"snapshot", "EVERY_N needs preference score_power", Of(Preference::Kind::kRank),
+       [](SamplerSpec& s) {
+         s.snapshot = Snapshot::kEveryN;
+         s.snapshot_every = 10;
+       }},
+      {"snapshot_every", "0 is outside [1, 1024]", Power(),
+       [](SamplerSpec& s) { s.snapshot = Snapshot::kEveryN; }},
+      {"snapshot_every", "1025 is outside [1, 1024]", Power(),
+       [](SamplerSpec& s) {
+         s.snapshot = Snapshot::kEveryN;
+         s.snapshot_every = 1025;
+       }},
+      {"snapshot_every", "10 is not 0: it is for EVERY_N only", Power(),
+       [](SamplerSpec& s) {
+         s.snapshot = Snapshot::kLive;
+         s.snapshot_every = 10;
+       }},
       {"snapshot", "LIVE needs draw.kind WITH_REPLACEMENT", Pruning(),
        [](SamplerSpec& s) { s.snapshot = Snapshot::kLive; }},
       {"snapshot", "LIVE needs a preference that reads scores", Uniform(),
@@ -313,6 +331,9 @@ TEST(ResolveSpecTest, BoundsThemselvesAreAccepted) {
   power.guard = {1, Guard::Unscored::kPrior, 0};
   power.weight.beta = 0;
   power.snapshot = Snapshot::kLive;
+  EXPECT_OK(ResolveSpec(&power));
+  power.snapshot = Snapshot::kEveryN;
+  power.snapshot_every = 1024;
   EXPECT_OK(ResolveSpec(&power));
   SamplerSpec pruning = Pruning();
   pruning.preference.delta = 1;

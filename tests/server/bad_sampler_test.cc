@@ -94,6 +94,17 @@ TEST_F(BadInputTest, SamplerDefinitions) {
       Invalid("an unknown snapshot",
               spec([](auto& s) { s.set_snapshot(static_cast<v1::Snapshot>(-5)); }), "spec.snapshot",
               "-5 is not a value"),
+      Invalid("scores that are never frozen anew",
+              spec([](auto& s) { s.set_snapshot(v1::SNAPSHOT_EVERY_N); }), "spec.snapshot_every",
+              "0 is outside [1, 1024]"),
+      Invalid("a snapshot of 1025 batches", spec([](auto& s) {
+                s.set_snapshot(v1::SNAPSHOT_EVERY_N);
+                s.set_snapshot_every(1025);
+              }),
+              "spec.snapshot_every", "1025 is outside [1, 1024]"),
+      Invalid("a number of batches that nothing reads",
+              spec([](auto& s) { s.set_snapshot_every(3); }), "spec.snapshot_every",
+              "3 is not 0: it is for EVERY_N only"),
       Invalid("shares that miss a stratum", spec([](auto& s) {
                 s.mutable_proportion()->set_kind(v1::Proportion::EXPLICIT);
                 s.mutable_proportion()->set_column("label");
