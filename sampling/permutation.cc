@@ -62,8 +62,9 @@ FeistelNetwork MakeNetwork(uint64_t n, const PhiloxKey& key) {
   network.right_radix = static_cast<uint32_t>((n + a - 1) / a);
   for (int i = 0; i < kRounds; ++i) {
     const PhiloxBlock block = Philox(key, i);
-    network.multipliers[i] = block[0] | 1;
-    network.addends[i] = block[1];
+    network.multipliers[i] = static_cast<uint16_t>(block[0] | 1);
+    network.addends[i] = static_cast<uint16_t>(block[1]);
+    network.mixers[i] = static_cast<uint16_t>(block[2] | 1);
   }
   return network;
 }

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+
 #include "sampling/permutation_feistel.h"
 
 #define SUBSET_AVX2 __attribute__((target("avx2")))
@@ -10,20 +12,47 @@ namespace subset::sampling::permutation_internal {
 namespace {
 
 constexpr int kVectors = 4;  // in flight at once, to hide the multiplier's latency
-constexpr uint32_t kPositions = 8 * kVectors;
+constexpr uint32_t kPositions = 16 * kVectors;
 static_assert(kWidest % kPositions == 0);
 
-// to = (to + RoundFunction(from)) mod radix, eight lanes.
-SUBSET_AVX2 inline __m256i Round(__m256i to, __m256i from, __m256i multiplier, __m256i addend,
-                                 __m256i radix) {
-  __m256i x = _mm256_add_epi32(_mm256_mullo_epi32(from, multiplier), addend);
-  x = _mm256_xor_si256(x, _mm256_srli_epi32(x, 15));
-  x = _mm256_mullo_epi32(x, _mm256_set1_epi32(kMixMultiplier));
-  const __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(x, radix), 32);
-  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), radix);
-  const __m256i sum = _mm256_add_epi32(to, _mm256_blend_epi32(even, odd, 0xAA));
-  // sum < 2 * radix <= 2^17; below radix the difference wraps and is the larger one.
-  return _mm256_min_epu32(sum, _mm256_sub_epi32(sum, radix));
+SUBSET_AVX2 inline __m256i Broadcast16(uint32_t x) {
+  return _mm256_set1_epi16(static_cast<int16_t>(x));
+}
+
+// All ones where x >= y, unsigned.
+SUBSET_AVX2 inline __m256i AtLeast(__m256i x, __m256i y) {
+  return _mm256_cmpeq_epi16(_mm256_max_epu16(x, y), x);
+}
+
+struct RoundKey {
+  __m256i multiplier;
+  __m256i addend;
+  __m256i mixer;
+};
+
+SUBSET_AVX2 inline RoundKey KeyOf(const FeistelNetwork& network, int round) {
+  return {Broadcast16(network.multipliers[round]), Broadcast16(network.addends[round]),
+          Broadcast16(network.mixers[round])};
+}
+
+// to = (to + RoundFunction(from)) mod radix, 16 lanes.
+SUBSET_AVX2 inline __m256i Round(__m256i to, __m256i from, const RoundKey& key, __m256i radix,
+                                 __m256i below_radix) {
+  __m256i x = _mm256_add_epi16(_mm256_mullo_epi16(from, key.multiplier), key.addend);
+  x = _mm256_xor_si256(x, _mm256_srli_epi16(x, 8));
+  x = _mm256_mulhi_epu16(_mm256_mullo_epi16(x, key.mixer), below_radix);
+  // Modulo 2^16, sum - radix is right from radix on and no less than the sum below it.
+  return _mm256_min_epu16(_mm256_sub_epi16(_mm256_add_epi16(to, x), radix),
+                          _mm256_adds_epu16(to, x));
+}
+
+// Writes left * b + right of eight lanes; returns all ones where that is at most `last`.
+SUBSET_AVX2 inline __m256i Join(__m128i left, __m128i right, __m256i b, __m256i last,
+                                uint32_t* out) {
+  const __m256i image = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_cvtepu16_epi32(left), b),
+                                         _mm256_cvtepu16_epi32(right));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), image);
+  return _mm256_cmpeq_epi32(_mm256_min_epu32(image, last), image);
 }
 
 }  // namespace
@@ -31,11 +60,15 @@ SUBSET_AVX2 inline __m256i Round(__m256i to, __m256i from, __m256i multiplier, _
 SUBSET_AVX2 size_t FillAvx2(const FeistelNetwork& network, uint64_t first,
                             absl::Span<uint32_t> out) {
   const uint32_t b = network.right_radix;
-  const __m256i left_radix = _mm256_set1_epi32(static_cast<int>(network.left_radix));
-  const __m256i right_radix = _mm256_set1_epi32(static_cast<int>(b));
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i left_radix = Broadcast16(network.left_radix);
+  const __m256i right_radix = Broadcast16(b);
+  const __m256i below_left = Broadcast16(network.left_radix - 1);
+  const __m256i below_right = Broadcast16(b - 1);
+  const __m256i wide_b = _mm256_set1_epi32(static_cast<int>(b));
   // Images above `last` are outside; where n = 2^32 there are none.
   const __m256i last = _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(network.n - 1)));
+  alignas(32) uint16_t numbers[kPositions];
+  for (uint32_t i = 0; i < kPositions; ++i) numbers[i] = static_cast<uint16_t>(i);
   auto row = static_cast<uint32_t>(first / b);
   auto column = static_cast<uint32_t>(first % b);
 
@@ -43,34 +76,35 @@ SUBSET_AVX2 size_t FillAvx2(const FeistelNetwork& network, uint64_t first,
   for (; done + kPositions <= out.size(); done += kPositions) {
     __m256i left[kVectors];
     __m256i right[kVectors];
+    // b > 255 > kPositions, so a step reaches into the next row at most.
+    const __m256i in_row = Broadcast16(std::min(b - column, kPositions));
     for (int v = 0; v < kVectors; ++v) {
-      // b > 255 > kPositions, so a vector reaches into the next row at most.
-      const __m256i at =
-          _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(column + 8 * v)), lanes);
-      const __m256i next_row = _mm256_cmpgt_epi32(right_radix, at);  // 0 where at >= b
-      left[v] = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(row + 1)), next_row);
-      right[v] = _mm256_min_epu32(at, _mm256_sub_epi32(at, right_radix));
+      const __m256i lanes = _mm256_load_si256(reinterpret_cast<__m256i*>(&numbers[16 * v]));
+      const __m256i next_row = AtLeast(lanes, in_row);
+      left[v] = _mm256_sub_epi16(Broadcast16(row), next_row);
+      right[v] = _mm256_sub_epi16(_mm256_add_epi16(Broadcast16(column), lanes),
+                                  _mm256_and_si256(next_row, right_radix));
     }
     for (int i = 0; i < kRounds; i += 2) {
-      const __m256i m0 = _mm256_set1_epi32(static_cast<int>(network.multipliers[i]));
-      const __m256i k0 = _mm256_set1_epi32(static_cast<int>(network.addends[i]));
-      const __m256i m1 = _mm256_set1_epi32(static_cast<int>(network.multipliers[i + 1]));
-      const __m256i k1 = _mm256_set1_epi32(static_cast<int>(network.addends[i + 1]));
-      for (int v = 0; v < kVectors; ++v) left[v] = Round(left[v], right[v], m0, k0, left_radix);
-      for (int v = 0; v < kVectors; ++v) right[v] = Round(right[v], left[v], m1, k1, right_radix);
+      const RoundKey to_left = KeyOf(network, i);
+      const RoundKey to_right = KeyOf(network, i + 1);
+      for (int v = 0; v < kVectors; ++v) {
+        left[v] = Round(left[v], right[v], to_left, left_radix, below_left);
+      }
+      for (int v = 0; v < kVectors; ++v) {
+        right[v] = Round(right[v], left[v], to_right, right_radix, below_right);
+      }
     }
     __m256i inside = _mm256_set1_epi32(-1);
     for (int v = 0; v < kVectors; ++v) {
-      const __m256i image = _mm256_add_epi32(_mm256_mullo_epi32(left[v], right_radix), right[v]);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(&out[done + 8 * v]), image);
-      inside = _mm256_and_si256(inside, _mm256_cmpeq_epi32(_mm256_min_epu32(image, last), image));
+      uint32_t* const images = &out[done + 16 * v];
+      const __m256i low = Join(_mm256_castsi256_si128(left[v]), _mm256_castsi256_si128(right[v]),
+                               wide_b, last, images);
+      const __m256i high = Join(_mm256_extracti128_si256(left[v], 1),
+                                _mm256_extracti128_si256(right[v], 1), wide_b, last, images + 8);
+      inside = _mm256_and_si256(inside, _mm256_and_si256(low, high));
     }
-    if (_mm256_movemask_epi8(inside) != -1) {
-      for (uint32_t i = 0; i < kPositions; ++i) {
-        uint32_t& image = out[done + i];
-        if (image >= network.n) image = Apply(network, image);
-      }
-    }
+    if (_mm256_movemask_epi8(inside) != -1) WalkInside(network, out.subspan(done, kPositions));
     column += kPositions;
     if (column >= b) {
       column -= b;

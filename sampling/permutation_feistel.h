@@ -19,23 +19,26 @@ namespace subset::sampling::permutation_internal {
 
 inline constexpr int kRounds = 8;
 inline constexpr size_t kWidest = 128;  // positions: a multiple of every SIMD step, at most b
-inline constexpr uint32_t kMixMultiplier = 0x2C1B3C6D;
 
-// Halves and radices are at most 65,536 and a * b at most 2^32, so all of it is 32-bit arithmetic.
+// Halves are below 65,536, so a round is arithmetic on 16-bit lanes. Radices are at most 65,536,
+// which 16 bits hold as 0: what is computed modulo 2^16 is right all the same.
 struct FeistelNetwork {
   uint64_t n = 0;
-  uint32_t left_radix = 0;                      // a
-  uint32_t right_radix = 0;                     // b
-  std::array<uint32_t, kRounds> multipliers{};  // odd
-  std::array<uint32_t, kRounds> addends{};
+  uint32_t left_radix = 0;   // a
+  uint32_t right_radix = 0;  // b
+  // Of each round's function.
+  std::array<uint16_t, kRounds> multipliers{};  // odd
+  std::array<uint16_t, kRounds> addends{};
+  std::array<uint16_t, kRounds> mixers{};  // odd
 };
 
-// Returns the round's function of `half`, in [0, radix).
-inline uint32_t RoundFunction(uint32_t half, uint32_t multiplier, uint32_t addend, uint32_t radix) {
-  uint32_t x = half * multiplier + addend;
-  x ^= x >> 15;
-  x *= kMixMultiplier;
-  return static_cast<uint32_t>((uint64_t{x} * radix) >> 32);
+// Returns the round's function of `half`, in [0, radix - 1).
+inline uint32_t RoundFunction(const FeistelNetwork& network, int round, uint32_t half,
+                              uint32_t radix) {
+  uint32_t x = (half * network.multipliers[round] + network.addends[round]) & 0xffff;
+  x ^= x >> 8;
+  x = (x * network.mixers[round]) & 0xffff;
+  return x * (radix - 1) >> 16;
 }
 
 // Returns the image of x < n.
@@ -46,14 +49,21 @@ inline uint32_t Apply(const FeistelNetwork& network, uint32_t x) {
     uint32_t left = x / b;
     uint32_t right = x % b;
     for (int i = 0; i < kRounds; i += 2) {
-      left += RoundFunction(right, network.multipliers[i], network.addends[i], a);
+      left += RoundFunction(network, i, right, a);
       if (left >= a) left -= a;
-      right += RoundFunction(left, network.multipliers[i + 1], network.addends[i + 1], b);
+      right += RoundFunction(network, i + 1, left, b);
       if (right >= b) right -= b;
     }
     x = left * b + right;
   } while (x >= network.n);
   return x;
+}
+
+// Maps the images outside [0, n) again until they fall inside.
+inline void WalkInside(const FeistelNetwork& network, absl::Span<uint32_t> images) {
+  for (uint32_t& image : images) {
+    if (image >= network.n) image = Apply(network, image);
+  }
 }
 
 #if defined(__x86_64__)

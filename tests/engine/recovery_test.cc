@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/image_keeper.h"
 #include "engine/image_names.h"
 #include "subset/log/v1/image.pb.h"
 #include "subset/log/v1/record.pb.h"
@@ -209,10 +210,10 @@ TEST_F(RecoveryTest, WhatANewerVersionWroteIsRefused) {
   const std::string header_bytes = t.disk.images().at(kCatalogImage);
   log::v1::CatalogHeader header;
   ASSERT_TRUE(header.ParseFromString(header_bytes));
-  header.set_format(2);
+  header.set_format(kCatalogFormat + 1);
   t.disk.EditImage(kCatalogImage, header.SerializeAsString());
   EXPECT_THAT(Engine::Open(t.options, t.disk.Open()).status(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 2")));
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(absl::StrCat("format ", kCatalogFormat + 1))));
   t.disk.EditImage(kCatalogImage, header_bytes);
   log::v1::Record record;
   record.GetReflection()->MutableUnknownFields(&record)->AddVarint(200, 1);
