@@ -139,7 +139,7 @@ def test_what_nobody_has_any_more_is_given_back(client: subset.Client, name: str
     assert [b.worker for b in run.leases(0).leased][:1] == ["careless"]  # the draw keeps its lease
     with run.leased_batches(0, worker="leaver") as left:
         pass
-    draw.source.close()
+    draw._source.close()
     for taken in its:  # far sooner than in 60 s
         assert (taken.position, taken.attempt) == (draw.position, 2)
         its.run.report(taken)

@@ -44,13 +44,13 @@ class Draw:
         unbiased_over                  "batch", "epoch" or "nothing": of the weighted mean
     """
 
-    __slots__ = ("_payload", "_message", "_cache", "source")
+    __slots__ = ("_payload", "_message", "_cache", "_source")
 
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
         self._message: Any = None
         self._cache: Dict[str, Any] = {}
-        self.source: Any = None  # what must live as long as this does; stays in its process
+        self._source: Any = None  # what must live as long as this does; stays in its process
 
     @classmethod
     def from_reply(

@@ -115,7 +115,7 @@ class LeasedBatches:
                 pause = _retry_after(reply)
                 if pause is None:
                     draw = run._received(reply, worker=self.worker)
-                    draw.source = self  # its lease lasts as long as somebody has either
+                    draw._source = self  # its lease lasts as long as somebody has either
                     keeper.hold(draw, self.lease_time, asked, self._source)
                     return draw
                 if keeper.unreported(self._source):

@@ -25,7 +25,7 @@ _log = logging.getLogger("subset")
 
 _MAX_LEASES = 1_024  # per call
 _SHORTEST = 0.1  # seconds: the least a lease may last
-_REMEMBERED = 4_096  # leases that were lost, until their draws are reported
+_REMEMBERED = 4_096  # leases that were lost, or failed in part, until their draws are reported
 _RELEASE_SECONDS = 1.0
 
 Key = Tuple[int, int]  # (incarnation, id)
@@ -38,6 +38,11 @@ def _close_all() -> None:
     # Imported after the connections and before the reporters, so it runs between their handlers.
     for keeper in list(_living):
         keeper.close()
+
+
+def _forget_oldest(known: Dict[Key, Any]) -> None:
+    while len(known) > _REMEMBERED:
+        del known[next(iter(known))]
 
 
 def key_of(draw: Draw) -> Optional[Key]:
@@ -55,7 +60,6 @@ class _Held:
     next: float  # when to ask again
     source: int
     reported: bool = False  # its report waits or is under way
-    failed: "Optional[npt.NDArray[np.bool_]]" = None  # samples that are to be delivered again
 
 
 class LeaseKeeper:
@@ -75,6 +79,7 @@ class LeaseKeeper:
         self._changed = threading.Condition()
         self._held: Dict[Key, _Held] = {}
         self._lost: Dict[Key, None] = {}
+        self._failed: "Dict[Key, npt.NDArray[np.bool_]]" = {}  # samples to be delivered again
         self._num_lost = 0
         self._sources = 0
         self._settled = 0
@@ -113,29 +118,32 @@ class LeaseKeeper:
 
     def report(self, draw: Draw) -> "Optional[npt.NDArray[np.bool_]]":
         """Notes that the draw's report is on its way; which samples failed, None for none."""
+        key = key_of(draw)
+        if key is None:
+            return None
         with self._changed:
-            held = self._held.get(key_of(draw) or (0, 0))
-            if held is None:
-                return None
-            held.reported = True
-            return held.failed
+            if key in self._held:
+                self._held[key].reported = True
+            return self._failed.get(key)
 
     def fail(self, draw: Draw, places: "npt.NDArray[np.bool_]") -> None:
         """Notes that these samples are to be delivered again; settles a draw without others."""
         key = key_of(draw)
+        assert key is not None
         with self._changed:
-            held = self._held.get(key or (0, 0))
-            if held is None or key is None:
-                return
-            held.failed = places if held.failed is None else held.failed | places
-            if held.failed.all():
+            known = self._failed.get(key)
+            self._failed[key] = places if known is None else known | places
+            _forget_oldest(self._failed)
+            if self._failed[key].all():
                 self._settle(key)
 
     def is_over(self, draw: Draw) -> bool:
         """Whether the lease ended before its draw was reported, as far as this process knows."""
         key = key_of(draw)
+        if key is None:
+            return False
         with self._changed:
-            held = self._held.get(key or (0, 0))
+            held = self._held.get(key)
             if held is not None:
                 return time.monotonic() >= held.renewed + held.lease_time
             return key in self._lost
@@ -186,6 +194,8 @@ class LeaseKeeper:
         """Every lease has ended: the run was rolled back."""
         with self._changed:
             self._held.clear()
+            self._lost.clear()
+            self._failed.clear()
             self._settled += 1
             self._changed.notify_all()
 
@@ -208,6 +218,7 @@ class LeaseKeeper:
     def _settle(self, key: Key) -> None:
         self._held.pop(key, None)
         self._lost.pop(key, None)
+        self._failed.pop(key, None)
         self._settled += 1
         self._changed.notify_all()
 
@@ -285,7 +296,6 @@ class LeaseKeeper:
                     continue  # settled meanwhile
                 self._num_lost += 1
                 self._lost[key] = None
-            while len(self._lost) > _REMEMBERED:
-                del self._lost[next(iter(self._lost))]
+            _forget_oldest(self._lost)
             self._settled += 1
             self._changed.notify_all()

@@ -200,7 +200,8 @@ class Run(Accounts):
         background, however long a step takes. `on_parked`: what is said at the end about samples
         that failed five times: "warn" logs it, "raise" is SamplesParked, "ignore" nothing.
 
-        Report each draw, or acknowledge() it, or fail() it. Calls it only when first iterated.
+        Report each draw, or acknowledge() it, or fail() it. Rides out outages for the client's
+        patience. Asks nothing of the server before it is first iterated.
         """
         from subset.leased import LeasedBatches
 
