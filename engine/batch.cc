@@ -158,6 +158,7 @@ void FillLiveBatch(const Epoch& epoch, uint32_t global_batch_size, const BatchAd
                    absl::Span<const LiveDraws::Batch> batches, bool omit_probabilities,
                    v1::Batch* reply) {
   FillHeader(epoch, epoch.live_traits, address, batches.front()->score_version(), reply);
+  reply->clear_indices();
   uint64_t position = address.position;
   uint64_t left = address.count;
   for (const LiveDraws::Batch& batch : batches) {

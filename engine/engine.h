@@ -141,7 +141,8 @@ class Engine {
 
   virtual void OpenEpoch(const v1::OpenEpochRequest& request, Cancelled cancelled,
                          Done<v1::Epoch> done) = 0;
-  // `reply` must live until `done` is called, and be empty. Inline where the epoch is open.
+  // `reply` must live until `done` is called, and be empty but for `indices`, which are replaced.
+  // Inline where the epoch is open.
   virtual void GetBatch(const v1::GetBatchRequest& request, v1::Batch* reply, Cancelled cancelled,
                         absl::AnyInvocable<void(absl::Status)> done) = 0;
   virtual absl::StatusOr<std::unique_ptr<EpochProvision>> StartProvide(

@@ -103,6 +103,7 @@ void LocalEngine::ServeLeased(const std::shared_ptr<Run>& run,
       retry_after = kSettleRetry;
     }
     reply->set_epoch(epoch->number());
+    reply->clear_indices();
     *reply->mutable_retry_after() = DurationProto(retry_after);
     return done(absl::OkStatus());
   }

@@ -10,7 +10,8 @@
 namespace subset {
 
 // Calls the engine's GetBatch and records size and time of what was drawn without waiting. `reply`
-// must be empty and live until `done` is called: on this thread before return, or on another.
+// is as the engine wants it and lives until `done` is called: on this thread before return, or on
+// another.
 void DrawBatch(const ServiceParts& parts, const v1::GetBatchRequest& request, v1::Batch* reply,
                Engine::Cancelled cancelled, absl::AnyInvocable<void(absl::Status)> done);
 

@@ -161,6 +161,7 @@ absl::StatusOr<v1::Epoch> TestEngine::OpenEpoch(Uid run, uint64_t epoch, bool no
 BatchCall TestEngine::StartGetBatch(const v1::GetBatchRequest& request,
                                     Engine::Cancelled cancelled) {
   BatchCall call;
+  call.reply->set_indices("of an earlier batch, to be replaced");
   engine->GetBatch(request, call.reply.get(), std::move(cancelled), call.status.Callback());
   return call;
 }

@@ -73,7 +73,8 @@ class BatchStreamTest : public ::testing::Test {
   BatchStreamTest() {
     engine_.get_batch = [](const v1::GetBatchRequest& request, v1::Batch* reply, Engine::Cancelled,
                            FakeEngine::BatchDone done) {
-      EXPECT_TRUE(reply->indices().empty());
+      EXPECT_TRUE(reply->weights().empty());
+      EXPECT_EQ(reply->position(), 0);
       Fill(request, reply);
       done(absl::OkStatus());
     };
