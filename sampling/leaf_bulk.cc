@@ -13,7 +13,7 @@
 namespace subset::sampling {
 namespace leaf_bulk_internal {
 
-const Loops kPortableLoops = {EncodeLoop, SumLoop, LinesLoop};
+const Loops kPortableLoops = {EncodeLoop, AddLoop, SumLoop, LinesLoop};
 
 }  // namespace leaf_bulk_internal
 
@@ -37,6 +37,10 @@ const leaf_bulk_internal::Loops& ActiveLoops() {
 EncodedLeaves EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
                            absl::Span<Leaf> leaves) {
   return ActiveLoops().encode(law, scores.data(), scores.size(), leaves.data());
+}
+
+void AddScores(absl::Span<const double> scores, ScoreLanes* lanes) {
+  ActiveLoops().add(scores.data(), scores.size(), lanes);
 }
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves) {

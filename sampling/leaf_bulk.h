@@ -4,6 +4,7 @@
 #ifndef SUBSET_SAMPLING_LEAF_BULK_H_
 #define SUBSET_SAMPLING_LEAF_BULK_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/types/span.h"
@@ -31,6 +32,18 @@ struct EncodedLeaves {
 // Writes the leaf of each score. Spans of the same length.
 EncodedLeaves EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
                            absl::Span<Leaf> leaves);
+
+// What scores add up to, by lanes, so that the sums are the same on every machine; negative ones
+// count as 0, NaN as not scored.
+struct ScoreLanes {
+  static constexpr size_t kLanes = 8;
+  double sum[kLanes] = {};
+  double largest[kLanes] = {};
+  double scored[kLanes] = {};  // how many
+};
+
+// Adds scores; as many as there are lanes, or a multiple of that.
+void AddScores(absl::Span<const double> scores, ScoreLanes* lanes);
 
 struct LeafSums {
   uint64_t total = 0;                   // of the weights

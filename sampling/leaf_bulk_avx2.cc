@@ -11,7 +11,7 @@
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx2Loops = {EncodeLoop, SumLoop, LinesLoop};
+const Loops kAvx2Loops = {EncodeLoop, AddLoop, SumLoop, LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

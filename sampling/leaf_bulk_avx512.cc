@@ -11,7 +11,7 @@
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx512Loops = {EncodeLoop, SumLoop, LinesLoop};
+const Loops kAvx512Loops = {EncodeLoop, AddLoop, SumLoop, LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

@@ -14,6 +14,7 @@ inline constexpr size_t kLine = 32;
 
 struct Loops {
   EncodedLeaves (*encode)(const PowerLaw& law, const double* scores, size_t count, Leaf* leaves);
+  void (*add)(const double* scores, size_t count, ScoreLanes* lanes);
   LeafSums (*sum)(const Leaf* leaves, size_t count);
   void (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
 };

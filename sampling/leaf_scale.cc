@@ -9,23 +9,7 @@ namespace {
 constexpr int kMeanExponent = 19;      // the mean weight is below 2^19,
 constexpr int kLeastMeanExponent = 7;  // or, to fit a large one, below 2^7
 constexpr size_t kPiece = 1024;
-constexpr size_t kLanes = 8;
-
-// Sums go by lanes: the same on every machine, and the compiler can make vectors of them.
-struct Lanes {
-  double sum[kLanes] = {};
-  double largest[kLanes] = {};
-  uint64_t scored[kLanes] = {};
-
-  void Add(const double* scores) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const double score = scores[lane] > 0 ? scores[lane] : 0;
-      sum[lane] += score;
-      largest[lane] = score > largest[lane] ? score : largest[lane];
-      scored[lane] += scores[lane] == scores[lane] ? 1 : 0;  // NaN differs from itself
-    }
-  }
-};
+constexpr size_t kLanes = ScoreLanes::kLanes;
 
 double UnscoredOf(const Guard& guard, uint64_t scored, double sum, double largest) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
@@ -64,14 +48,14 @@ PowerLaw LawOf(double alpha, const LeafScale::Parameters& parameters) {
 }  // namespace
 
 ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard) {
-  Lanes lanes;
+  ScoreLanes lanes;
   double piece[kPiece];
   for (uint64_t first = 0; first < n; first += kPiece) {
     const uint64_t count = std::min<uint64_t>(kPiece, n - first);
     read(first, absl::MakeSpan(piece, count));
     const uint64_t whole = (count + kLanes - 1) / kLanes * kLanes;
     std::fill(piece + count, piece + whole, std::nan(""));
-    for (uint64_t k = 0; k < whole; k += kLanes) lanes.Add(piece + k);
+    AddScores(absl::MakeConstSpan(piece, whole), &lanes);
   }
   ScoreSummary summary;
   summary.samples = n;
@@ -79,7 +63,7 @@ ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard) {
   uint64_t scored = 0;
   for (size_t lane = 0; lane < kLanes; ++lane) {
     sum += lanes.sum[lane];
-    scored += lanes.scored[lane];
+    scored += static_cast<uint64_t>(lanes.scored[lane]);
     summary.largest_scored = std::max(summary.largest_scored, lanes.largest[lane]);
   }
   summary.unscored = UnscoredOf(guard, scored, sum, summary.largest_scored);

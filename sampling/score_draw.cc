@@ -295,15 +295,14 @@ void IndexedScoreDraw::Draw(const StreamKey& key, uint64_t position, absl::Span<
 
 void IndexedScoreDraw::Update(absl::Span<const uint32_t> indices, absl::Span<const float> scores) {
   if (leaves_.index == nullptr) return;
-  std::vector<Leaf> leaves(scores.size());
+  std::vector<double> exact(scores.size());
   for (size_t k = 0; k < scores.size(); ++k) {
-    double score = forgetting_ ? ForgettingWeight(scores[k]) : scores[k];
-    if (!irreducible_.empty()) score -= irreducible_[indices[k]];
-    bool clamped = false;
-    leaves[k] = leaves_.scale->Encode(score, &clamped);
-    leaves_.clamped += clamped;
-    leaves_.any_positive |= score > 0;
+    exact[k] = forgetting_ ? ForgettingWeight(scores[k]) : scores[k];
+    if (!irreducible_.empty()) exact[k] -= irreducible_[indices[k]];
+    leaves_.any_positive |= exact[k] > 0;
   }
+  std::vector<Leaf> leaves(scores.size());
+  leaves_.clamped += leaves_.scale->Encode(exact, absl::MakeSpan(leaves)).clamped;
   leaves_.index->Update(indices, leaves);
   Refresh();
 }

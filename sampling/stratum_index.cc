@@ -1,5 +1,6 @@
 #include "sampling/stratum_index.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "sampling/leaf_bulk.h"
@@ -31,7 +32,8 @@ StratumIndex::StratumIndex(const Population& population,
 
 void StratumIndex::FindSlots() {
   stratum_of_slot_ = RangeLookup(population_.strata->offsets);
-  slots_.assign(population_.num_samples, kNoSlot);
+  slots_ = HugeArray<uint32_t>(population_.num_samples);
+  std::fill_n(slots_.data(), slots_.size(), kNoSlot);
   for (uint64_t slot = 0; slot < weights_.size(); ++slot) {
     slots_[population_.sample(slot)] = static_cast<uint32_t>(slot);
   }
@@ -39,7 +41,7 @@ void StratumIndex::FindSlots() {
 
 void StratumIndex::Update(absl::Span<const uint32_t> samples, absl::Span<const Leaf> leaves) {
   if (population_.strata == nullptr) return SetSlots(samples, leaves);
-  if (slots_.empty()) FindSlots();
+  if (slots_.size() == 0) FindSlots();
   std::vector<uint32_t> found;
   std::vector<Leaf> found_leaves;
   found.reserve(samples.size());
@@ -82,8 +84,8 @@ Leaf StratumIndex::LeastPositive(size_t g) const {
 
 uint64_t StratumIndex::memory_bytes() const {
   return weights_.memory_bytes() + sums_.capacity() * sizeof(Sums) +
-         slots_.capacity() * sizeof(uint32_t) +
-         (slots_.empty() ? 0 : stratum_of_slot_.memory_bytes());
+         slots_.size() * sizeof(uint32_t) +
+         (slots_.size() == 0 ? 0 : stratum_of_slot_.memory_bytes());
 }
 
 }  // namespace subset::sampling

@@ -9,6 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
+#include "sampling/huge_array.h"
 #include "sampling/least_leaf.h"
 #include "sampling/population.h"
 #include "sampling/range_lookup.h"
@@ -56,7 +57,7 @@ class StratumIndex {
   WeightIndex weights_;
   std::vector<Sums> sums_;
   std::optional<LeastLeaf> least_;
-  std::vector<uint32_t> slots_;  // of each sample, from the first update on; likewise
+  HugeArray<uint32_t> slots_;  // of each sample, from the first update on where there are strata
   RangeLookup stratum_of_slot_;
 };
 
