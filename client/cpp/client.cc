@@ -2,10 +2,7 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,9 +14,6 @@ namespace {
 
 using client_internal::CallUnary;
 using client_internal::Connection;
-
-// Lists of datasets, samplers and runs may pass gRPC's default of 4 MiB.
-constexpr int kMaxReceiveBytes = 64 << 20;
 
 absl::Status ValidateOptions(const std::string& address, const ClientOptions& options) {
   if (address.empty()) return InvalidField("address", "is empty; give host:port");
@@ -44,26 +38,6 @@ absl::Status ValidateOptions(const std::string& address, const ClientOptions& op
   return absl::OkStatus();
 }
 
-int Milliseconds(absl::Duration duration) {
-  return static_cast<int>(
-      std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, std::numeric_limits<int>::max()));
-}
-
-grpc::ChannelArguments ChannelArgumentsFor(const ClientOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
-  // Connecting keeps pace with Retry, which alone decides what is tried again.
-  const int fastest = std::max(Milliseconds(options.retry.initial_backoff), 100);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, fastest);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, fastest);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
-                   std::max(Milliseconds(options.retry.max_backoff), fastest));
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  return arguments;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address,
@@ -71,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& addre
   const absl::Status valid = ValidateOptions(address, options);
   if (!valid.ok()) return valid;
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                           ChannelArgumentsFor(options));
+                                           client_internal::ChannelArgumentsFor(options));
   return std::unique_ptr<Client>(
       new Client(std::make_shared<Connection>(std::move(channel), options)));
 }

@@ -5,6 +5,7 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/channel_arguments.h>
 
 #include <memory>
 #include <optional>
@@ -26,13 +27,18 @@ struct Connection {
   Connection(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options);
 
   const ClientOptions options;
-  RetryTiming* const timing;
   const std::shared_ptr<grpc::Channel> channel;
+  // Unless the options have one: sleeps end early when the channel connects.
+  const std::unique_ptr<RetryTiming> own_timing;
+  RetryTiming* const timing;
   const std::unique_ptr<v1::DatasetService::Stub> datasets;
   const std::unique_ptr<v1::SamplerService::Stub> samplers;
   const std::unique_ptr<v1::TrainingService::Stub> training;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health;
 };
+
+// How a client's channel connects, stays connected and connects again.
+grpc::ChannelArguments ChannelArgumentsFor(const ClientOptions& options);
 
 // Returns a point on gRPC's clock; an infinite duration gives no deadline.
 std::chrono::system_clock::time_point DeadlineAfter(absl::Duration duration);

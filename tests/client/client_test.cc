@@ -1,9 +1,11 @@
 #include "subset/client.h"
 
 #include <cstring>
+#include <map>
 #include <set>
 #include <thread>
 
+#include "client/cpp/connection.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
@@ -48,6 +50,24 @@ class ClientTest : public ::testing::Test {
   FakeTiming timing_;
   std::unique_ptr<Client> client_;
 };
+
+// A server that is back is found within the last backoff and one of Retry's; an attempt to connect
+// has time for a handshake on a busy machine.
+TEST(ChannelArgumentsTest, ConnectingIsTriedAgainSoonAndEachTryHasTime) {
+  const grpc::ChannelArguments arguments = client_internal::ChannelArgumentsFor(ClientOptions());
+  std::map<std::string, int> set;
+  const grpc_channel_args all = arguments.c_channel_args();
+  for (size_t i = 0; i < all.num_args; ++i) {
+    if (all.args[i].type == GRPC_ARG_INTEGER) set[all.args[i].key] = all.args[i].value.integer;
+  }
+  EXPECT_LE(set.at(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS), 100);
+  EXPECT_GE(set.at(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS), 5000) << "the time of one try";
+  constexpr double kJitter = 1.2;  // of gRPC
+  EXPECT_LE(kJitter * set.at(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS) +
+                absl::ToInt64Milliseconds(ClientOptions().retry.max_backoff),
+            1800);
+  EXPECT_EQ(set.at(GRPC_ARG_ENABLE_RETRIES), 0);
+}
 
 TEST_F(ClientTest, UnavailableIsRepeatedUntilItSucceeds) {
   MakeRun();

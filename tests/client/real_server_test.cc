@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "subset/client.h"
@@ -158,6 +159,27 @@ TEST_F(RealServerTest, AStreamSurvivesAKilledServer) {
   }
   EXPECT_EQ(next_step, 100u);
   EXPECT_THAT(seen, SizeIs(kSamples)) << "the plan of the epoch is the same after the restart";
+}
+
+// With its own settings but for the number of attempts: long enough for the channel's backoff to
+// have grown as far as it does.
+TEST_F(RealServerTest, AnIdleClientFindsAServerThatWasAwayForLong) {
+  const v1::Run run = MakeRun("uniform");
+  ClientOptions options;
+  options.retry.max_attempts = 10'000;
+  ASSERT_OK_AND_ASSIGN(const auto client, Client::Connect(server_->address(), options));
+  v1::GetRunRequest request;
+  request.set_name("r");
+  ASSERT_OK(client->GetRun(request));
+  const std::string address = server_->address();
+  server_->End(SIGKILL);
+  EXPECT_THAT(client->GetRun(request, absl::Seconds(4)), StatusIs(absl::StatusCode::kUnavailable));
+  server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+  const absl::Time back = absl::Now();
+  ASSERT_OK_AND_ASSIGN(const v1::Run again, client->GetRun(request));
+  RecordProperty("milliseconds_to_notice",
+                 static_cast<int>(absl::ToInt64Milliseconds(absl::Now() - back)));
+  EXPECT_EQ(again.uid(), run.uid());
 }
 
 TEST_F(RealServerTest, ALeasedEpochSurvivesADeadWorkerAndAKilledServer) {

@@ -64,7 +64,7 @@ struct Connection;
 struct RetryOptions {
   int max_attempts = 5;  // the first included; 1: never again
   absl::Duration initial_backoff = absl::Milliseconds(100);
-  absl::Duration max_backoff = absl::Seconds(5);
+  absl::Duration max_backoff = absl::Seconds(1);  // a server that is back is noticed within 2 s
   double multiplier = 2;
 };
 
