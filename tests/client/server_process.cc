@@ -15,8 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "base/log.h"
+#include "tests/testing/wait_for_file.h"
 
 extern char** environ;
 
@@ -52,12 +52,9 @@ ServerProcess::ServerProcess(const std::string& data_dir, const std::string& lis
   posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   SUBSET_CHECK(posix_spawn(&pid_, program, &actions, nullptr, argv.data(), environ) == 0);
   posix_spawn_file_actions_destroy(&actions);
-  while (!std::filesystem::exists(ports)) {
-    if (waitpid(pid_, nullptr, WNOHANG) != 0) {
-      std::fprintf(stderr, "subsetd ended: %s\n", Read(log).c_str());
-      std::abort();
-    }
-    absl::SleepFor(absl::Milliseconds(5));  // until the condition above holds
+  if (!WaitForFile(ports, pid_)) {
+    std::fprintf(stderr, "subsetd ended: %s\n", Read(log).c_str());
+    std::abort();
   }
   std::istringstream lines(Read(ports));
   for (std::string line; std::getline(lines, line);) {

@@ -122,9 +122,9 @@ class Server:
         self._containers = containers
         self.id = containers.podman("run", "--detach", *HARDENED, f"--volume={volume}:/data", IMAGE).stdout.strip()
         end = time.monotonic() + PATIENCE
+        # Each try waits by itself: subsetctl repeats its call for about a second.
         while self.ctl("dataset", "list", check=False).returncode != 0:
             assert time.monotonic() < end and self.inspect("State")["Running"], self.log()
-            time.sleep(0.1)
 
     def ctl(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self._containers.podman("exec", self.id, "subsetctl", *arguments, check=check)

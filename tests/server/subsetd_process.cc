@@ -8,10 +8,10 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
-#include <thread>
 
 #include "absl/strings/match.h"
 #include "base/log.h"
+#include "tests/testing/wait_for_file.h"
 
 namespace subset {
 namespace {
@@ -66,10 +66,7 @@ std::vector<std::string> SubsetdProcess::ServeFlags(const std::string& data_dir,
 }
 
 bool SubsetdProcess::WaitUntilServing() {
-  while (access(port_file_.c_str(), R_OK) != 0) {
-    if (HasEnded()) return false;
-    std::this_thread::yield();
-  }
+  if (HasEnded() || !WaitForFile(port_file_, pid_)) return false;
   std::istringstream lines(ReadFile(port_file_));
   for (std::string line; std::getline(lines, line);) {
     if (absl::StartsWith(line, "grpc=")) grpc_address_ = line.substr(5);
