@@ -110,7 +110,7 @@ def test_reports_of_older_draws_are_refused_wherever_they_come_from(
     old, mine = straggler.share(0, 0), run.share(0, 1)
     run.rollback("start")
     straggler.report(old, loss=np.ones(SIZE))
-    with pytest.raises(subset.GenerationPassed, match="generation 0; the run's is 1") as caught:
+    with pytest.raises(subset.GenerationPassed, match="generation 0") as caught:
         straggler.flush(timeout=60)
     assert caught.value.reason == "GENERATION_PASSED"
     with pytest.raises(subset.GenerationPassed):
