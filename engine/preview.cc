@@ -122,6 +122,9 @@ void AddWarnings(const sampling::PlanInput& input, const sampling::PlanTraits& t
   if (traits.fell_back_to_uniform) {
     warn("no sample is preferred somewhere: samples are drawn uniformly there");
   }
+  if (input.spec.select.has_value()) {
+    warn("batches are pools: what Select keeps of them depends on fresh scores, so is not counted");
+  }
   if (traits.clamped_leaves > 0) {
     warn(absl::StrCat(traits.clamped_leaves, " preferences are outside the range of weights"));
   }

@@ -1,7 +1,7 @@
 #include "engine/select_batch.h"
 
 #include <algorithm>
-#include <initializer_list>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,20 +14,11 @@
 #include "base/status_macros.h"
 #include "base/types.h"
 #include "engine/feedback.h"
-#include "engine/spec_enums.h"
+#include "engine/select_rule_proto.h"
+#include "sampling/select.h"
 
 namespace subset {
 namespace {
-
-using Kind = sampling::SelectRule::Kind;
-
-constexpr EnumPair<v1::SelectRule::Kind, Kind> kRuleKinds[] = {
-    {v1::SelectRule::TOP, Kind::kTop},
-    {v1::SelectRule::TOP_AND_UNIFORM, Kind::kTopAndUniform},
-    {v1::SelectRule::PROPORTIONAL, Kind::kProportional},
-    {v1::SelectRule::KEEP_PROBABILITY, Kind::kKeepProbability},
-    {v1::SelectRule::KEEP_FRACTION, Kind::kKeepFraction},
-};
 
 // The sampling room calls the rule "select"; the request, "rule".
 absl::Status InRequest(const absl::Status& status) {
@@ -40,65 +31,88 @@ absl::Status InRequest(const absl::Status& status) {
                     ErrorReason(status).value_or("INVALID_FIELD"));
 }
 
-absl::Status CheckFloats(absl::string_view field, const std::string& bytes, size_t most) {
-  if (bytes.size() % sizeof(float) == 0 && bytes.size() / sizeof(float) <= most) {
+absl::Status CheckFloats(absl::string_view field, const std::string& bytes) {
+  if (bytes.size() % sizeof(float) == 0 && bytes.size() / sizeof(float) <= kMaxBatchSize) {
     return absl::OkStatus();
   }
-  return InvalidField(field, absl::StrCat("has ", bytes.size(), " bytes: not at most ", most,
-                                          " floats of 4 bytes"));
+  return InvalidField(field, absl::StrCat("has ", bytes.size(), " bytes: not at most ",
+                                          kMaxBatchSize, " floats of 4 bytes"));
+}
+
+absl::StatusOr<sampling::SelectRule> OwnRule(const v1::SelectRule& proto) {
+  sampling::SelectRule rule;
+  SUBSET_RETURN_IF_ERROR(ReadSelectRule(proto, "rule", &rule));
+  const absl::Status resolved = sampling::ResolveSelectRule(&rule);
+  if (!resolved.ok()) return InRequest(resolved);
+  return rule;
+}
+
+// The scores less what is irreducible of each candidate; one that has no such loss keeps its score.
+std::vector<float> Reducible(std::vector<float> scores, const std::vector<uint32_t>& candidates,
+                             const SelectTerms& terms) {
+  if (terms.irreducible.chunks.empty()) return scores;
+  const bool not_negative = terms.rule.kind == sampling::SelectRule::Kind::kProportional;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const double irreducible = terms.irreducible.At(candidates[i]);
+    if (!std::isfinite(irreducible)) continue;
+    scores[i] -= static_cast<float>(irreducible);
+    if (not_negative) scores[i] = std::max(0.0f, scores[i]);
+  }
+  return scores;
+}
+
+template <typename T>
+void Append(T value, std::string* bytes) {
+  bytes->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
 }  // namespace
 
-absl::StatusOr<sampling::SelectRule> ReadSelectRule(const v1::SelectRequest& request) {
-  const v1::SelectRule& proto = request.rule();
-  sampling::SelectRule rule;
-  SUBSET_RETURN_IF_ERROR(ReadEnum("rule.kind", proto.kind(), kRuleKinds, &rule.kind));
-  const auto read = [&](const char* name, double value, std::initializer_list<Kind> kinds,
-                        auto* number) -> absl::Status {
-    const bool owned = std::find(kinds.begin(), kinds.end(), rule.kind) != kinds.end();
-    if (owned) {
-      *number = value;
-      return absl::OkStatus();
-    }
-    if (value == 0) return absl::OkStatus();
-    return InvalidField(
-        absl::StrCat("rule.", name),
-        absl::StrCat("is set, but ", v1::SelectRule::Kind_Name(proto.kind()), " does not read it"));
-  };
-  SUBSET_RETURN_IF_ERROR(read("count", proto.count(),
-                              {Kind::kTop, Kind::kTopAndUniform, Kind::kProportional},
-                              &rule.count));
-  SUBSET_RETURN_IF_ERROR(read("uniform", proto.uniform(), {Kind::kTopAndUniform}, &rule.uniform));
-  SUBSET_RETURN_IF_ERROR(read("alpha", proto.alpha(), {Kind::kProportional}, &rule.alpha));
-  SUBSET_RETURN_IF_ERROR(read("floor", proto.floor(), {Kind::kProportional}, &rule.floor));
-  SUBSET_RETURN_IF_ERROR(read("beta", proto.beta(), {Kind::kKeepProbability}, &rule.beta));
-  SUBSET_RETURN_IF_ERROR(read("least", proto.least(), {Kind::kKeepProbability}, &rule.least));
-  SUBSET_RETURN_IF_ERROR(read("keep", proto.keep(), {Kind::kKeepFraction}, &rule.keep));
-  if (rule.alpha == 0) rule.alpha = 1;
-  if (rule.beta == 0) rule.beta = 1;
-  const absl::Status resolved = sampling::ResolveSelectRule(&rule);
-  if (!resolved.ok()) return InRequest(resolved);
-  SUBSET_RETURN_IF_ERROR(CheckFloats("scores", request.scores(), kMaxBatchSize));
-  SUBSET_RETURN_IF_ERROR(CheckFloats("history", request.history(), kMaxBatchSize));
-  if (!request.history().empty() && rule.kind != Kind::kKeepProbability) {
-    return InvalidField("history", "is set, but only KEEP_PROBABILITY reads it");
+absl::Status CheckSelect(const v1::SelectRequest& request) {
+  SUBSET_RETURN_IF_ERROR(CheckFloats("scores", request.scores()));
+  SUBSET_RETURN_IF_ERROR(CheckFloats("history", request.history()));
+  return request.has_rule() ? OwnRule(request.rule()).status() : absl::OkStatus();
+}
+
+absl::StatusOr<SelectTerms> TermsOf(const v1::SelectRequest& request, const Epoch& epoch,
+                                    uint64_t position, uint32_t global_batch_size) {
+  SelectTerms terms;
+  if (request.has_rule()) {
+    SUBSET_ASSIGN_OR_RETURN(terms.rule, OwnRule(request.rule()));
+    return terms;
   }
-  return rule;
+  const sampling::SamplerSpec& spec = epoch.sampler->spec;
+  if (!spec.select.has_value()) {
+    return InvalidField("rule", absl::StrCat("is not set, and sampler \"",
+                                             epoch.sampler->proto.name(), "\" has none either"));
+  }
+  // Only schedules move the numbers.
+  const uint64_t step = epoch.opened.first_step() + position / global_batch_size;
+  terms.rule =
+      spec.schedules.empty() ? *spec.select : *sampling::SpecAt(spec, epoch.number(), step).select;
+  if (!spec.preference.irreducible.empty()) {
+    terms.irreducible = epoch.columns.at(spec.preference.irreducible)->view();
+  }
+  return terms;
 }
 
 absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequest& request,
-                                     const sampling::SelectRule& rule, uint64_t seed) {
+                                     const SelectTerms& terms, uint64_t seed) {
   const std::vector<uint32_t> candidates = DecodeValues<uint32_t>(pool.indices());
-  const std::vector<float> scores = DecodeValues<float>(request.scores());
+  std::vector<float> scores = DecodeValues<float>(request.scores());
   if (scores.size() != candidates.size()) {
     return InvalidField("scores", absl::StrCat("has ", scores.size(), " values; the pool has ",
                                                candidates.size(), " samples"));
   }
   if (pool.padding() > 0) return pool;  // nothing in it counts
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (std::isfinite(scores[i])) continue;
+    return InvalidField(absl::StrCat("scores[", i, "]"), absl::StrCat(scores[i], " is not finite"));
+  }
+  scores = Reducible(std::move(scores), candidates, terms);
   const absl::StatusOr<sampling::Selection> selection =
-      sampling::Select(rule, {seed, pool.sampler_version(), pool.epoch()}, pool.position(), scores,
-                       DecodeValues<float>(request.history()));
+      sampling::Select(terms.rule, {seed, pool.sampler_version(), pool.epoch()}, pool.position(),
+                       scores, DecodeValues<float>(request.history()));
   if (!selection.ok()) return InRequest(selection.status());
   std::vector<float> weights = DecodeValues<float>(pool.weights());
   if (weights.empty()) weights.assign(candidates.size(), pool.weight());
@@ -109,21 +123,20 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
   batch.clear_probabilities();
   batch.clear_weight();
   batch.clear_weights();
-  const auto append = [](const auto& value, std::string* bytes) {
-    bytes->append(reinterpret_cast<const char*>(&value), sizeof(value));
-  };
+  batch.set_pool_samples(static_cast<uint32_t>(candidates.size()));
   for (size_t k = 0; k < selection->chosen.size(); ++k) {
     const uint32_t place = selection->chosen[k];
-    append(candidates[place], batch.mutable_indices());
-    append(weights[place] * selection->factors[k], batch.mutable_weights());
+    Append(place, batch.mutable_places());
+    Append(candidates[place], batch.mutable_indices());
+    Append(weights[place] * selection->factors[k], batch.mutable_weights());
   }
   for (const double probability : selection->probabilities) {
-    append(probability, batch.mutable_probabilities());
+    Append(probability, batch.mutable_probabilities());
   }
   if (selection->probabilities.empty()) {
     batch.set_probability_kind(v1::PROBABILITY_KIND_UNSPECIFIED);
   } else {
-    batch.set_probability_kind(rule.kind == Kind::kProportional
+    batch.set_probability_kind(terms.rule.kind == sampling::SelectRule::Kind::kProportional
                                    ? v1::PROBABILITY_KIND_PER_DRAW
                                    : v1::PROBABILITY_KIND_INCLUSION_BATCH);
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "engine/select_rule_proto.h"
 #include "engine/spec_enums.h"
 #include "engine/spec_proto.h"
 #include "sampling/presets.h"
@@ -275,6 +276,9 @@ absl::StatusOr<sampling::SamplerSpec> SpecFromProto(const v1::SamplerSpec& proto
   for (const auto& [path, schedule] : proto.schedules()) {
     SUBSET_RETURN_IF_ERROR(
         ReadSchedule(schedule, absl::StrCat("spec.schedules[", path, "]"), &spec.schedules[path]));
+  }
+  if (proto.has_select()) {
+    SUBSET_RETURN_IF_ERROR(ReadSelectRule(proto.select(), "spec.select", &spec.select.emplace()));
   }
   const absl::Status resolved = sampling::ResolveSpec(&spec);
   if (!resolved.ok()) return Under("spec", resolved);

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "engine/select_rule_proto.h"
 #include "engine/spec_enums.h"
 #include "engine/spec_proto.h"
 #include "sampling/presets.h"
@@ -199,6 +200,7 @@ v1::SamplerSpec SpecToProto(const sampling::SamplerSpec& spec) {
   WriteWeight(spec.weight, proto.mutable_weight());
   proto.set_snapshot(WriteEnum(spec.snapshot, kSnapshots));
   proto.set_snapshot_every(spec.snapshot_every);
+  if (spec.select.has_value()) WriteSelectRule(*spec.select, proto.mutable_select());
   for (const auto& [path, schedule] : spec.schedules) {
     v1::Schedule& written = (*proto.mutable_schedules())[path];
     written.set_unit(WriteEnum(schedule.unit, kUnits));

@@ -1,9 +1,12 @@
 // The table of presets. A row is data: which choices a name from the field stands for, and which of
 // their numbers and columns a user sets.
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
+#include "sampling/preset_rows.h"
 #include "sampling/presets.h"
 
 namespace subset::sampling {
@@ -221,9 +224,9 @@ constexpr PresetColumn kQuality[] = {
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].column = v; }},
     {"within", "", "integer column: quantiles inside each of its groups",
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].within = v; }}};
+constexpr PresetColumn kExcessStrata[] = {Strata("group"), IrreducibleColumn("")};
 constexpr PresetColumn kReducible[] = {
-    {"irreducible", "irreducible_loss", "column of the dataset: losses of a holdout model",
-     [](SamplerSpec& s, const std::string& v) { s.preference.irreducible = v; }},
+    IrreducibleColumn("irreducible_loss"),
     {"score", "loss", "what training reports of each sample",
      [](SamplerSpec& s, const std::string& v) { s.preference.score = v; }}};
 
@@ -260,6 +263,14 @@ SamplerSpec Per(Preference::Kind kind) {
   });
 }
 
+// Sorted by name.
+std::vector<Preset> WithFreshScores(std::vector<Preset> presets) {
+  for (Preset& preset : FreshScorePresets()) presets.push_back(std::move(preset));
+  std::sort(presets.begin(), presets.end(),
+            [](const Preset& a, const Preset& b) { return std::strcmp(a.name, b.name) < 0; });
+  return presets;
+}
+
 constexpr char kVisible[] = "the mean over the samples that are seen";
 constexpr char kSamples[] = "the mean over samples";
 constexpr char kMix[] = "the mean of the mix that is drawn";
@@ -269,7 +280,7 @@ constexpr char kMix[] = "the mean of the mix that is drawn";
 absl::Span<const Preset> Presets() {
   using P = Preference::Kind;
   using G = Proportion::Kind;
-  static const auto* const presets = new std::vector<Preset>{
+  static const auto* const presets = new std::vector<Preset>(WithFreshScores({
       {"bootstrap",
        "Efron 1979; Breiman, Bagging predictors, 1996",
        "counts Multinomial(N, 1/N), the same bag in every epoch; w_i = 1",
@@ -284,7 +295,7 @@ absl::Span<const Preset> Presets() {
        kVisible, Band("loss", true), kCurriculumParameters, kDifficulty},
       {"doremi", "Xie et al., DoReMi, NeurIPS 2023",
        "log p_g += eta max(0, loss - irreducible loss)_g; p <- (1 - eps) p + eps/G", kMix,
-       Shares(G::kDoremi), kAdaptiveParameters, kGroupStrata},
+       Shares(G::kDoremi), kAdaptiveParameters, kExcessStrata},
       {"effective_number", "Cui et al. 2019",
        "p_g proportional to n_g / E_g, E_g = (1 - beta^n_g)/(1 - beta)", kMix,
        Shares(G::kEffectiveNumber), kEffectiveNumberParameters, kClassStrata},
@@ -369,7 +380,7 @@ absl::Span<const Preset> Presets() {
       {"unimax", "Chung et al., UniMax, ICLR 2023",
        "shares as even as `max_epochs` passes over each stratum allow", kMix, Shares(G::kUnimax),
        kUnimaxParameters, kGroupStrata},
-  };
+  }));
   return *presets;
 }
 

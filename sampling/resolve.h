@@ -15,6 +15,7 @@ absl::Status ResolveEligible(SamplerSpec* spec);
 absl::Status ResolveProportion(SamplerSpec* spec);
 absl::Status ResolvePreference(SamplerSpec* spec);
 absl::Status ResolveDraw(SamplerSpec* spec);
+absl::Status ResolveSelect(SamplerSpec* spec);
 absl::Status ResolveGuard(SamplerSpec* spec);
 absl::Status ResolveWeight(SamplerSpec* spec);
 

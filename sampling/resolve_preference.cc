@@ -35,25 +35,9 @@ const char* Name(Kind kind) {
 
 namespace {
 
-// Where the score comes from.
-absl::Status ResolveSource(const Preference& given, Preference* resolved) {
-  if (given.kind == Kind::kUniform) {
-    const bool column = !given.column.empty();
-    if (!column && given.irreducible.empty()) return absl::OkStatus();
-    return InvalidField(column ? "preference.column" : "preference.irreducible",
-                        "is set, but a uniform preference reads no score");
-  }
-  resolved->column = given.column;
+// What is subtracted from it.
+absl::Status ResolveIrreducible(const Preference& given, Preference* resolved) {
   resolved->irreducible = given.irreducible;
-  if (!given.column.empty()) {
-    SUBSET_RETURN_IF_ERROR(ValidateName("preference.column", given.column));
-  } else if (given.kind == Kind::kRecency) {
-    return InvalidField("preference.column", "is empty: recency needs the column of the time");
-  } else {
-    if (!given.score.empty()) resolved->score = given.score;
-    SUBSET_RETURN_IF_ERROR(
-        ValidateName(absl::StrCat("preference.", Name(given.kind), ".score"), resolved->score));
-  }
   if (given.irreducible.empty()) {
     if (given.missing_irreducible == Preference::MissingIrreducible::kUseScore) {
       return absl::OkStatus();
@@ -67,6 +51,33 @@ absl::Status ResolveSource(const Preference& given, Preference* resolved) {
                         "is set, but recency reads times: nothing of them is irreducible");
   }
   return ValidateName("preference.irreducible", given.irreducible);
+}
+
+// Where the score comes from.
+absl::Status ResolveSource(const SamplerSpec& spec, const Preference& given, Preference* resolved) {
+  if (given.kind == Kind::kUniform) {
+    if (!given.column.empty()) {
+      return InvalidField("preference.column", "is set, but a uniform preference reads no score");
+    }
+    if (spec.select.has_value() || spec.proportion.kind == Proportion::Kind::kDoremi) {
+      return ResolveIrreducible(given, resolved);
+    }
+    if (given.irreducible.empty()) return absl::OkStatus();
+    return InvalidField("preference.irreducible",
+                        "is set, but nothing reads a score: a uniform preference, no select, "
+                        "shares that are not DOREMI's");
+  }
+  resolved->column = given.column;
+  if (!given.column.empty()) {
+    SUBSET_RETURN_IF_ERROR(ValidateName("preference.column", given.column));
+  } else if (given.kind == Kind::kRecency) {
+    return InvalidField("preference.column", "is empty: recency needs the column of the time");
+  } else {
+    if (!given.score.empty()) resolved->score = given.score;
+    SUBSET_RETURN_IF_ERROR(
+        ValidateName(absl::StrCat("preference.", Name(given.kind), ".score"), resolved->score));
+  }
+  return ResolveIrreducible(given, resolved);
 }
 
 absl::Status CheckPruning(const SamplerSpec& spec) {
@@ -93,7 +104,7 @@ absl::Status ResolvePreference(SamplerSpec* spec) {
   Preference& resolved = spec->preference;
   resolved = Preference{};
   resolved.kind = given.kind;
-  SUBSET_RETURN_IF_ERROR(ResolveSource(given, &resolved));
+  SUBSET_RETURN_IF_ERROR(ResolveSource(*spec, given, &resolved));
   using P = Preference;
   const auto keep = [&](auto... fields) { CopyFields(given, &resolved, fields...); };
   switch (given.kind) {

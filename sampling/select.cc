@@ -10,9 +10,7 @@
 #include "base/status_macros.h"
 #include "sampling/leaf.h"
 #include "sampling/permutation.h"
-#include "sampling/resolve.h"
 #include "sampling/spec.h"
-#include "sampling/spec_numbers.h"
 
 namespace subset::sampling {
 namespace {
@@ -184,49 +182,9 @@ Selection Pool::KeepFraction() const {
 
 }  // namespace
 
-absl::Status ResolveSelectRule(SelectRule* rule) {
-  const SelectRule& given = *rule;
-  SelectRule resolved;
-  resolved.kind = given.kind;
-  using R = SelectRule;
-  const auto keep = [&](auto... fields) { CopyFields(given, &resolved, fields...); };
-  if (given.kind <= Kind::kProportional) {
-    keep(&R::count);
-    SUBSET_RETURN_IF_ERROR(CheckRange("select.count", given.count,
-                                      given.count >= 1 && given.count <= kMaxPool,
-                                      absl::StrCat("[1, ", kMaxPool, "]")));
-  }
-  switch (given.kind) {
-    case Kind::kTop:
-      break;
-    case Kind::kTopAndUniform:
-      keep(&R::uniform);
-      SUBSET_RETURN_IF_ERROR(CheckRange(
-          "select.uniform", given.uniform, given.uniform >= 1 && given.uniform < given.count,
-          absl::StrCat("[1, ", given.count, "), the part of select.count = ", given.count,
-                       " that is not of the largest")));
-      break;
-    case Kind::kProportional:
-      keep(&R::alpha, &R::floor);
-      SUBSET_RETURN_IF_ERROR(CheckRange("select.alpha", given.alpha, kExponent));
-      SUBSET_RETURN_IF_ERROR(CheckRange("select.floor", given.floor, kUnit));
-      break;
-    case Kind::kKeepProbability:
-      keep(&R::beta, &R::least);
-      SUBSET_RETURN_IF_ERROR(CheckRange("select.beta", given.beta, kExponent));
-      SUBSET_RETURN_IF_ERROR(CheckRange("select.least", given.least, kUnit));
-      break;
-    case Kind::kKeepFraction:
-      keep(&R::keep);
-      SUBSET_RETURN_IF_ERROR(CheckRange("select.keep", given.keep, kFraction));
-      break;
-  }
-  *rule = resolved;
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Selection> Select(const SelectRule& rule, const StreamKey& key, uint64_t position,
+absl::StatusOr<Selection> Select(const SelectRule& given, const StreamKey& key, uint64_t position,
                                  absl::Span<const float> scores, absl::Span<const float> history) {
+  const SelectRule rule = RuleForPool(given, scores.size());
   SUBSET_RETURN_IF_ERROR(CheckScores(rule, scores, history));
   const Pool pool(rule, DeriveKey(key, Purpose::kSelect, position), scores);
   switch (rule.kind) {

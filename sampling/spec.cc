@@ -61,6 +61,7 @@ absl::Status ResolveChoices(SamplerSpec* spec) {
   SUBSET_RETURN_IF_ERROR(ResolveEligible(spec));
   SUBSET_RETURN_IF_ERROR(ResolveProportion(spec));
   SUBSET_RETURN_IF_ERROR(ResolvePreference(spec));
+  SUBSET_RETURN_IF_ERROR(ResolveSelect(spec));
   SUBSET_RETURN_IF_ERROR(ResolveDraw(spec));
   SUBSET_RETURN_IF_ERROR(ResolveGuard(spec));
   SUBSET_RETURN_IF_ERROR(ResolveWeight(spec));

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "sampling/schedule.h"
+#include "sampling/select_rule.h"
 
 namespace subset::sampling {
 
@@ -91,7 +92,8 @@ struct Preference {
   Kind kind = Kind::kUniform;
   std::string score = "loss";  // reported; unused where `column` is set
   std::string column;          // of the dataset, in place of a reported score
-  std::string irreducible;     // of the dataset, subtracted from it
+  // Of the dataset, subtracted from the score, from the losses of DOREMI and from Select's scores.
+  std::string irreducible;
   MissingIrreducible missing_irreducible = MissingIrreducible::kUseScore;
   double alpha = 1;    // score_power, rank
   double ratio = 0.5;  // below_mean_pruning, with the five below
@@ -170,6 +172,7 @@ struct SamplerSpec {
   Snapshot snapshot = Snapshot::kEpoch;
   uint32_t snapshot_every = 0;                // of kEveryN: global batches
   std::map<std::string, Schedule> schedules;  // by the path of the number
+  std::optional<SelectRule> select;           // batches are pools, chosen from by this
 
   // Reported columns that a plan reads, and for a refresh quota the steps of their reports; with
   // adaptive shares, also what they learn from ("loss").

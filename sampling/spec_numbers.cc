@@ -131,6 +131,22 @@ void AddGuard(Guard* guard, Numbers* numbers) {
   Add(numbers, "guard.max_repeats", &guard->max_repeats, kNotNegative);
 }
 
+void AddSelect(SelectRule* rule, Numbers* numbers) {
+  using Kind = SelectRule::Kind;
+  if (rule->counts() || rule->kind == Kind::kKeepFraction) {
+    Add(numbers, "select.keep", &rule->keep, kFraction);
+  }
+  if (rule->kind == Kind::kTopAndUniform) {
+    Add(numbers, "select.uniform_share", &rule->uniform_share, {0, 1, true, true});
+  } else if (rule->kind == Kind::kProportional) {
+    Add(numbers, "select.alpha", &rule->alpha, kExponent);
+    Add(numbers, "select.floor", &rule->floor, kUnit);
+  } else if (rule->kind == Kind::kKeepProbability) {
+    Add(numbers, "select.beta", &rule->beta, kExponent);
+    Add(numbers, "select.least", &rule->least, kUnit);
+  }
+}
+
 std::string Bound(double value) {
   if (value == kInfinity) return "infinity";
   if (value == -kInfinity) return "-infinity";
@@ -162,6 +178,7 @@ std::vector<SpecNumber> SpecNumbers(SamplerSpec* spec) {
   AddGuard(&spec->guard, &numbers);
   Add(&numbers, "weight.beta", &spec->weight.beta, kUnit, /*every_step=*/true);
   Add(&numbers, "weight.clip", &spec->weight.clip, kNotNegative);
+  if (spec->select.has_value()) AddSelect(&*spec->select, &numbers);
   return numbers;
 }
 

@@ -204,7 +204,7 @@ TEST(ResolveSpecTest, WhatMakesNoSenseIsRefusedByFieldValueAndBound) {
        }},
       {"preference.column", "reads no score", Uniform(),
        [](SamplerSpec& s) { s.preference.column = "quality"; }},
-      {"preference.irreducible", "reads no score", Uniform(),
+      {"preference.irreducible", "nothing reads a score", Uniform(),
        [](SamplerSpec& s) { s.preference.irreducible = "il"; }},
       {"preference.column", "does not match", Power(),
        [](SamplerSpec& s) { s.preference.column = "a b"; }},
