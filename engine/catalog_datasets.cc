@@ -30,6 +30,15 @@ void SetCreateTime(int64_t micros, google::protobuf::Timestamp* time) {
   time->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
 }
 
+// Versions of one sampler that epochs to come may open with.
+constexpr size_t kMaxVersions = 64;
+
+size_t NumVersions(const SamplerVersion& newest) {
+  size_t n = 1;
+  for (const SamplerVersion* v = newest.before.get(); v != nullptr; v = v->before.get()) ++n;
+  return n;
+}
+
 bool SameColumn(const v1::Column& a, const v1::Column& b) {
   return a.type() == b.type() && a.sha256() == b.sha256();
 }
@@ -146,8 +155,10 @@ Outcome Catalog::CommitSampler(const Record& record) {
   if (exists) {
     const std::shared_ptr<const SamplerVersion> existing = samplers_.at(name->second);
     // The same definition again changes nothing, so that a call may be repeated.
-    if (google::protobuf::util::MessageDifferencer::Equals(existing->proto.spec(),
-                                                           committed.spec())) {
+    const bool in_force =
+        !committed.update() || existing->proto.from_epoch() <= committed.from_epoch();
+    if (in_force && google::protobuf::util::MessageDifferencer::Equals(existing->proto.spec(),
+                                                                       committed.spec())) {
       outcome.sampler = existing;
       return outcome;
     }
@@ -155,7 +166,13 @@ Outcome Catalog::CommitSampler(const Record& record) {
       outcome.status = AlreadyExists("sampler", committed.name(), " with another definition");
       return outcome;
     }
+    outcome.status = CheckFromEpoch(*existing, committed.from_epoch());
+    if (!outcome.status.ok()) return outcome;
     sampler->proto = existing->proto;
+    sampler->proto.set_from_epoch(committed.from_epoch());
+    if (committed.from_epoch() > 0) {
+      sampler->before = VersionFor(existing, committed.from_epoch() - 1);
+    }
   } else {
     sampler->proto.set_uid(next_uid_);
     sampler->proto.set_name(committed.name());
@@ -175,6 +192,26 @@ Outcome Catalog::CommitSampler(const Record& record) {
   samplers_[sampler->proto.uid()] = sampler;
   outcome.sampler = std::move(sampler);
   return outcome;
+}
+
+absl::Status Catalog::CheckFromEpoch(const SamplerVersion& newest, uint64_t from_epoch) const {
+  if (from_epoch == 0) return absl::OkStatus();
+  for (const Uid uid : RunsOf(newest.proto.uid())) {
+    const Run& run = *runs_.at(uid);
+    const RunProgress progress = run.Progress();
+    if (!progress.any_epoch || progress.newest_epoch < from_epoch) continue;
+    return WithReason(
+        WithField(absl::FailedPreconditionError(absl::StrCat(
+                      "from_epoch ", from_epoch, " is not ahead of run \"", run.settings().name(),
+                      "\", whose epoch ", progress.newest_epoch, " is open")),
+                  "from_epoch"),
+        "EPOCH_OPEN");
+  }
+  if (NumVersions(newest) < kMaxVersions) return absl::OkStatus();
+  return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                        "sampler \"", newest.proto.name(), "\" has ", kMaxVersions,
+                        " versions for epochs to come; one without from_epoch replaces them")),
+                    "TOO_MANY_VERSIONS");
 }
 
 Outcome Catalog::DeleteSampler(const log::v1::SamplerDeleted& deleted) {

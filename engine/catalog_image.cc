@@ -10,7 +10,11 @@
 namespace subset {
 namespace {
 
-absl::StatusOr<std::shared_ptr<const SamplerVersion>> RestoreSampler(const v1::Sampler& saved) {
+// Versions of one sampler, by number.
+using Versions = std::map<uint64_t, std::shared_ptr<const SamplerVersion>>;
+
+// Into `versions`, which has the older ones.
+absl::Status RestoreSampler(const v1::Sampler& saved, Versions* versions) {
   auto sampler = std::make_shared<SamplerVersion>();
   sampler->proto = saved;
   absl::StatusOr<sampling::SamplerSpec> spec = SpecFromProto(saved.spec());
@@ -19,7 +23,12 @@ absl::StatusOr<std::shared_ptr<const SamplerVersion>> RestoreSampler(const v1::S
                                             "\": ", spec.status().message()));
   }
   sampler->spec = *std::move(spec);
-  return sampler;
+  // Those between have no epoch left: a later version took them all.
+  for (const auto& [version, older] : *versions) {
+    if (older->proto.from_epoch() < saved.from_epoch()) sampler->before = older;
+  }
+  (*versions)[saved.version()] = std::move(sampler);
+  return absl::OkStatus();
 }
 
 absl::Status Dangling(absl::string_view what, Uid uid) {
@@ -48,7 +57,13 @@ log::v1::Catalog Catalog::Save() const {
     samplers[uid] = state;
     *state->mutable_sampler() = sampler->proto;
   }
-  std::map<const void*, bool> seen;  // what several epochs share is saved once
+  std::map<const void*, bool> seen;  // what is shared is saved once
+  for (const auto& [uid, newest] : samplers_) {
+    for (auto older = newest->before.get(); older != nullptr; older = older->before.get()) {
+      *samplers[uid]->add_older() = older->proto;
+      seen[older] = true;
+    }
+  }
   for (const auto& [uid, run] : runs_) {
     log::v1::RunState* state = saved.add_runs();
     run->Save(state);
@@ -100,12 +115,15 @@ absl::Status Catalog::Restore(uint64_t sequence, const log::v1::Catalog& saved) 
   }
   for (const log::v1::SamplerState& state : saved.samplers()) {
     const Uid uid = state.sampler().uid();
-    for (const v1::Sampler& older : state.older()) {
-      SUBSET_ASSIGN_OR_RETURN(shared.samplers[std::make_pair(uid, older.version())],
-                              RestoreSampler(older));
+    std::map<uint64_t, const v1::Sampler*> saved_versions;
+    for (const v1::Sampler& older : state.older()) saved_versions[older.version()] = &older;
+    saved_versions[state.sampler().version()] = &state.sampler();
+    Versions versions;
+    for (const auto& [version, sampler] : saved_versions) {
+      SUBSET_RETURN_IF_ERROR(RestoreSampler(*sampler, &versions));
     }
-    SUBSET_ASSIGN_OR_RETURN(samplers_[uid], RestoreSampler(state.sampler()));
-    shared.samplers[{uid, state.sampler().version()}] = samplers_[uid];
+    samplers_[uid] = versions.at(state.sampler().version());
+    for (const auto& [version, sampler] : versions) shared.samplers[{uid, version}] = sampler;
     sampler_names_[state.sampler().name()] = uid;
   }
   for (const log::v1::RunState& state : saved.runs()) {

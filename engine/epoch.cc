@@ -13,6 +13,12 @@ uint64_t NumPositionsToReport(uint64_t num_positions, const v1::Run& run) {
   return run.drop_last() ? NumSteps(num_positions, run) * run.global_batch_size() : num_positions;
 }
 
+std::shared_ptr<const SamplerVersion> VersionFor(std::shared_ptr<const SamplerVersion> newest,
+                                                 uint64_t epoch) {
+  while (newest != nullptr && epoch < newest->proto.from_epoch()) newest = newest->before;
+  return newest;
+}
+
 std::string SamplerVersion::MainScore() const {
   const std::set<std::string> scores = spec.ScoreColumns();
   if (scores.empty()) return "loss";

@@ -23,6 +23,8 @@ namespace subset {
 struct SamplerVersion {
   v1::Sampler proto;
   sampling::SamplerSpec spec;
+  // What epochs before proto.from_epoch() open with; null where that is 0.
+  std::shared_ptr<const SamplerVersion> before;
   mutable PopulationCache populations;
 
   bool live() const { return spec.live(); }
@@ -34,6 +36,10 @@ struct SamplerVersion {
   // The reported column that its preference reads; else another that it reads; else "loss".
   std::string MainScore() const;
 };
+
+// Returns the version that epoch `epoch` of a run opens with, `newest` being the sampler's newest.
+std::shared_ptr<const SamplerVersion> VersionFor(std::shared_ptr<const SamplerVersion> newest,
+                                                 uint64_t epoch);
 
 // Immutable once draws can see it.
 struct Epoch {

@@ -196,7 +196,7 @@ std::optional<std::pair<uint64_t, v1::Epoch::Opened>> Planner::Next(const Waitin
   const Run& run = *waiting.run;
   const uint64_t first = waiting.targets.begin()->first;
   const std::shared_ptr<const SamplerVersion> sampler =
-      catalog_->FindSampler(run.settings().sampler_uid());
+      VersionFor(catalog_->FindSampler(run.settings().sampler_uid()), first);
   if (sampler == nullptr) return std::nullopt;  // deleted with its runs
   if (!sampler->waits_for_feedback()) return std::make_pair(first, v1::Epoch::NOT_SCORE_DRIVEN);
   const RunProgress progress = run.Progress();

@@ -42,7 +42,7 @@ absl::StatusOr<Planner::Built> Planner::Build(
     Run& run, uint64_t epoch, v1::Epoch::Opened reason,
     const std::shared_ptr<const ProvidedContent>& provided) {
   const v1::Run& settings = run.settings();
-  const auto sampler = catalog_->FindSampler(settings.sampler_uid());
+  const auto sampler = VersionFor(catalog_->FindSampler(settings.sampler_uid()), epoch);
   const auto dataset = catalog_->FindDataset(settings.dataset_uid());
   if (sampler == nullptr || dataset == nullptr) return NotFound("run", settings.name());
   SUBSET_RETURN_IF_ERROR(CheckDrawnTogether(*sampler, settings));

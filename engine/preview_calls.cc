@@ -25,12 +25,11 @@ struct LocalEngine::Planned {
 
 absl::StatusOr<LocalEngine::Planned> LocalEngine::Plan(const v1::PlannedEpoch& request) const {
   Planned planned;
-  if (request.definition_case() == v1::PlannedEpoch::DEFINITION_NOT_SET) {
-    SUBSET_ASSIGN_OR_RETURN(const auto sampler, RequireSampler(request.sampler()));
-    planned.definition.spec = sampler->spec;
-    planned.definition.dataset = catalog_->FindDataset(sampler->proto.dataset_uid());
-    planned.checked = true;
-    planned.sampler_version = sampler->proto.version();
+  std::shared_ptr<const SamplerVersion> newest;
+  planned.checked = request.definition_case() == v1::PlannedEpoch::DEFINITION_NOT_SET;
+  if (planned.checked) {
+    SUBSET_ASSIGN_OR_RETURN(newest, RequireSampler(request.sampler()));
+    planned.definition.dataset = catalog_->FindDataset(newest->proto.dataset_uid());
     if (planned.definition.dataset == nullptr) return NotFound("sampler", request.sampler());
   } else {
     SUBSET_ASSIGN_OR_RETURN(planned.definition, DefinitionOf(request, request.sampler()));
@@ -66,6 +65,11 @@ absl::StatusOr<LocalEngine::Planned> LocalEngine::Plan(const v1::PlannedEpoch& r
   if (planned.opened.epoch() >= uint64_t{1} << 32) {
     return InvalidField("planned.epoch",
                         absl::StrCat(planned.opened.epoch(), " is outside [0, 2^32)"));
+  }
+  if (planned.checked) {
+    const auto sampler = VersionFor(newest, planned.opened.epoch());
+    planned.definition.spec = sampler->spec;
+    planned.sampler_version = sampler->proto.version();
   }
   return planned;
 }

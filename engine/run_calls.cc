@@ -188,7 +188,8 @@ std::set<std::string> LocalEngine::NonNegativeColumns(const Run& run) const {
       columns.insert(sampler.spec.preference.score);
     }
   };
-  if (const auto newest = catalog_->FindSampler(run.settings().sampler_uid())) note(*newest);
+  const auto newest = catalog_->FindSampler(run.settings().sampler_uid());
+  for (const SamplerVersion* v = newest.get(); v != nullptr; v = v->before.get()) note(*v);
   for (const auto& epoch : run.Epochs()) note(*epoch->sampler);
   return columns;
 }

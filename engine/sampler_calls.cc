@@ -42,7 +42,12 @@ template absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(
     const v1::PlannedEpoch&, const std::string&) const;
 
 template <typename Request>
-void LocalEngine::SetSampler(const Request& request, bool update, Done<v1::Sampler> done) {
+void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_epoch,
+                             Done<v1::Sampler> done) {
+  if (from_epoch >= uint64_t{1} << 32) {
+    return done(
+        InvalidField("from_epoch", absl::StrCat(from_epoch, " is outside [0, 4294967296)")));
+  }
   absl::StatusOr<Definition> definition = DefinitionOf(request, request.name());
   if (definition.ok() && update) {
     const auto existing = RequireSampler(request.name());
@@ -56,6 +61,7 @@ void LocalEngine::SetSampler(const Request& request, bool update, Done<v1::Sampl
   committed->set_preset(definition->preset);
   *committed->mutable_spec() = SpecToProto(definition->spec);
   committed->set_update(update);
+  committed->set_from_epoch(from_epoch);
   auto commit = [this, record = std::move(record),
                  done = std::move(done)](const absl::Status& checked) mutable {
     if (!checked.ok()) return done(checked);
@@ -71,11 +77,11 @@ void LocalEngine::SetSampler(const Request& request, bool update, Done<v1::Sampl
 }
 
 void LocalEngine::CreateSampler(const v1::CreateSamplerRequest& request, Done<v1::Sampler> done) {
-  SetSampler(request, /*update=*/false, std::move(done));
+  SetSampler(request, /*update=*/false, /*from_epoch=*/0, std::move(done));
 }
 
 void LocalEngine::UpdateSampler(const v1::UpdateSamplerRequest& request, Done<v1::Sampler> done) {
-  SetSampler(request, /*update=*/true, std::move(done));
+  SetSampler(request, /*update=*/true, request.from_epoch(), std::move(done));
 }
 
 absl::StatusOr<v1::Sampler> LocalEngine::GetSampler(const v1::GetSamplerRequest& request) {
