@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import pathlib
+import pty
 import subprocess
 import sys
 import tempfile
+import termios
 
 import numpy as np
 
@@ -24,18 +26,38 @@ class Ctl:
 
     def __init__(self, program: str, endpoint: str) -> None:
         self._program = program
-        self._environment = {**os.environ, "SUBSETCTL_ENDPOINT": endpoint}
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+        self._environment = {**inherited, "SUBSETCTL_ENDPOINT": endpoint}
 
-    def text(self, *arguments: str, code: int = 0, stdin: str = "") -> tuple[str, str]:
+    def text(
+        self, *arguments: str, code: int = 0, stdin: str = "", columns: int = 0
+    ) -> tuple[str, str]:
+        width = {"COLUMNS": str(columns)} if columns else {}
         done = subprocess.run(
             [self._program, *arguments],
-            env=self._environment, input=stdin, capture_output=True, text=True, timeout=60,
+            env={**self._environment, **width}, input=stdin, capture_output=True, text=True, timeout=60,
         )
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         if code != 0:
             assert done.stderr.startswith("error: ") or "[y/N]" in done.stderr, done.stderr
             assert done.stderr.splitlines()[-1].startswith("next: "), done.stderr
         return done.stdout, done.stderr
+
+    def on_terminal(self, *arguments: str, columns: int, **environment: str) -> str:
+        """What a terminal of that width is given."""
+        terminal, output = pty.openpty()
+        termios.tcsetwinsize(output, (24, columns))
+        subprocess.run([self._program, *arguments], stdout=output, check=True, timeout=60,
+                       env={**self._environment, **environment})
+        os.close(output)
+        with open(terminal, "rb", buffering=0) as given:
+            text = b""
+            try:
+                while piece := given.read(65536):
+                    text += piece
+            except OSError:  # the end, on Linux
+                pass
+        return text.decode().replace("\r\n", "\n")
 
     def json(self, *arguments: str) -> dict:
         return json.loads(self.text(*arguments, "-o", "json")[0])
@@ -112,6 +134,84 @@ def train(ctl: Ctl, folder: pathlib.Path) -> None:
     ctl.text("draw", "nobody", code=3)
 
 
+def preview(ctl: Ctl) -> None:
+    """What an epoch would be, and why a sample is in it, in numbers that agree with each other."""
+    plan = ctl.json("sampler", "preview", "digits/hard", "--run", "job", "--coverage", "1,3")
+    assert (plan["epoch"], plan["num_positions"], plan["num_steps"]) == ("2", "1000", "20"), plan
+    assert [c["epochs"] for c in plan["coverage"]] == [1, 3]
+    assert 0 < plan["coverage"][0]["ratio"] < plan["coverage"][1]["ratio"] < 1
+    assert sum(int(b["samples"]) for b in plan["expected_draws"]) == 1000
+    text, _ = ctl.text("sampler", "preview", "digits/hard", "--run", "job")
+    for title in ("effective samples", "largest weight", "STRATUM", "EXPECTED DRAWS", "COVERAGE"):
+        assert title in text, text
+    assert "####" in text and text.isascii(), "no terminal, no block characters"
+    narrow, _ = ctl.text("sampler", "preview", "digits/hard", "--run", "job", columns=60)
+    assert max(map(len, narrow.splitlines())) == 60, narrow
+
+    look = ("sampler", "preview", "digits/hard", "--run", "job")
+    rich = ctl.on_terminal(*look, columns=70)
+    assert "\033[1mSTRATUM" in rich and "████" in rich and "#" not in rich, rich
+    assert max(len(line) for line in rich.splitlines() if "\033" not in line) == 70, rich
+    plain = ctl.on_terminal(*look, columns=70, NO_COLOR="1")
+    assert "####" in plain and plain.isascii(), plain
+
+    balanced = ("digits/any", "--preset", "class_balanced", "--global-batch-size", "100")
+    strata = ctl.json("sampler", "preview", *balanced)["strata"]
+    assert [s["value"] for s in strata] == [str(v) for v in range(10)], strata
+    assert all(abs(s["share"] - 0.1) < 1e-9 for s in strata), strata
+    _, warnings = ctl.text("sampler", "preview", "digits/hard")
+    assert "warning: no sample is preferred" in warnings, warnings
+
+    drawn = ctl.json("draw", "job", "--epoch", "0", "--position", "0", "-n", "1000")["indices"]
+    costly = str(next(index for index in drawn if index % 10 == 7))
+    cheap = str(next(index for index in drawn if index % 10 == 8))
+    hard = ctl.json("sampler", "explain", "digits/hard", costly, "--run", "job")
+    easy = ctl.json("sampler", "explain", "digits/hard", cheap, "--run", "job")
+    for why in (hard, easy):
+        assert why["eligible"] and why["preferred_column"] == "loss", why
+        q = why["proportion"] * why["guarded"]
+        assert abs(1000 * q / why["expected_draws"] - 1) < 2**-11, why  # leaves have 12 bits
+    assert hard["expected_draws"] > 5 * easy["expected_draws"]
+    rows = ctl.text("sampler", "explain", "digits/hard", costly, "--run", "job")[0].splitlines()
+    factors = {row.split()[0]: row.split()[1:3] for row in rows[rows.index("") + 2 :]}
+    assert list(factors) == ["eligible", "proportion", "preference", "guard", "draw"], rows
+    product = 1.0
+    for factor, so_far in factors.values():
+        product *= float(factor)
+        assert abs(product / float(so_far) - 1) < 1e-4, rows
+    assert abs(product / hard["expected_draws"] - 1) < 1e-4, rows
+    filtered = ("digits/any", "--preset", "quality_filter", "-p", "drop=0.5")
+    assert "not eligible" in ctl.text("sampler", "explain", filtered[0], "3", *filtered[1:])[0]
+
+    for code, message, arguments in (
+        (3, 'did you mean "digits/hard"', ("preview", "digits/herd")),
+        (3, 'did you mean "label"', ("preview", *balanced, "--column", "lable")),
+        (1, 'did you mean "uniform"', ("preview", "digits/any", "--preset", "unifrom")),
+        (3, 'run "jobb"', ("preview", "digits/hard", "--run", "jobb")),
+        (1, "field index", ("explain", "digits/hard", "1000")),
+        (1, "field coverage_epochs[1]", ("preview", "digits/hard", "--coverage", "1,0")),
+        (1, "field planned.epoch", ("preview", "digits/hard", "--epoch", str(2**32))),
+        (2, "--run", ("preview", "digits/hard", "--run", "job", "--global-batch-size", "5")),
+        (2, "index", ("explain", "digits/hard", "-1")),
+    ):
+        _, error = ctl.text("sampler", *arguments, code=code)
+        assert message in error, (arguments, error)
+    assert [e["epoch"] for e in ctl.json("run", "describe", "job")["epochs"]] == ["0", "1"]
+
+
+def update(ctl: Ctl) -> None:
+    """A new version from a stated epoch on."""
+    change = ("sampler", "update", "digits/hard", "--preset", "importance", "-p", "alpha=3")
+    _, error = ctl.text(*change, "--from-epoch", "1", code=1)
+    assert "EPOCH_OPEN" in error and 'run "job", whose epoch 1 is open' in error, error
+    assert ctl.json(*change, "--from-epoch", "40")["from_epoch"] == "40"
+    assert "from epoch  40\n" in ctl.text("sampler", "describe", "digits/hard")[0]
+    preview = ("sampler", "preview", "digits/hard", "--run", "job", "--epoch")
+    assert [ctl.json(*preview, e)["sampler_version"] for e in ("39", "40")] == ["1", "2"]
+    pools = ctl.text("sampler", "presets", "ohem")[0]
+    assert "keep" in pools and "0.25" in pools, pools
+
+
 def checkpoints(ctl: Ctl) -> None:
     """Commit, rollback, replay and what they show."""
     ctl.text("run", "commit", "job", "step-20", "--keep-scores")
@@ -162,6 +262,8 @@ def main() -> None:
             assert "SERVING" in ctl.text("endpoint", "health", "--service", "readiness")[0]
             import_files(ctl, folder)
             train(ctl, folder)
+            preview(ctl)
+            update(ctl)
             checkpoints(ctl)
             delete(ctl)
             server.stop()

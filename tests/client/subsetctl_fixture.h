@@ -37,7 +37,7 @@ class SubsetctlTest : public ::testing::Test {
     std::ostringstream out, err;
     Console console{in, out, err};
     console.columns = columns_;
-    console.bold_titles = bold_;
+    console.rich = rich_;
     const int code = RunSubsetctl(arguments, console);
     return {code, out.str(), err.str()};
   }
@@ -61,7 +61,7 @@ class SubsetctlTest : public ::testing::Test {
   FakeServer server_;
   TempDir dir_;
   int columns_ = 0;
-  bool bold_ = false;
+  bool rich_ = false;
 };
 
 }  // namespace subset::ctl

@@ -302,7 +302,7 @@ TEST_F(SubsetctlTest, TablesAreCutToTheTerminalAndBoldOnlyWhenAsked) {
   EXPECT_EQ(Out("dataset list"), "NAME   SAMPLES  COL…\ncifar   50,000  -  …\n");
   columns_ = 0;
   EXPECT_THAT(Out("dataset list"), Not(HasSubstr("\033")));
-  bold_ = true;
+  rich_ = true;
   EXPECT_THAT(Out("dataset list"), StartsWith("\033[1mNAME   SAMPLES  COLUMNS  CREATED\033[0m\n"));
 }
 

@@ -14,7 +14,8 @@ struct Console {
   std::ostream& err;  // everything else
   // Lines of tables are cut to this many characters; 0: never.
   int columns = 0;
-  bool bold_titles = false;    // out is a terminal and NO_COLOR is not set
+  // Bold titles and block characters: out is a terminal and NO_COLOR is not set.
+  bool rich = false;
   bool show_progress = false;  // err is a terminal
 };
 

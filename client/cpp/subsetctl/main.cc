@@ -31,7 +31,7 @@ bool NoColor() {
 int main(int argc, char** argv) {
   subset::ctl::Console console{std::cin, std::cout, std::cerr};
   console.columns = Columns();
-  console.bold_titles = isatty(STDOUT_FILENO) == 1 && !NoColor();
+  console.rich = isatty(STDOUT_FILENO) == 1 && !NoColor();
   console.show_progress = isatty(STDERR_FILENO) == 1;
   const int code =
       subset::ctl::RunSubsetctl(std::vector<std::string>(argv + 1, argv + argc), console);

@@ -1,11 +1,7 @@
-#include <fstream>
-#include <memory>
-#include <sstream>
-
-#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
-#include "absl/strings/numbers.h"
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -13,6 +9,7 @@
 #include "base/status_macros.h"
 #include "client/cpp/subsetctl/format.h"
 #include "client/cpp/subsetctl/paging.h"
+#include "client/cpp/subsetctl/sampler_definition.h"
 #include "client/cpp/subsetctl/table.h"
 #include "client/cpp/subsetctl/verbs.h"
 
@@ -22,71 +19,23 @@ namespace {
 struct Arguments {
   std::string name;
   std::string dataset;
-  std::string preset;
-  std::vector<std::string> parameters;
-  std::vector<std::string> columns;
-  std::string spec_file;
+  SamplerDefinition definition;
+  uint64_t from_epoch = 0;
   bool yes = false;
   bool force = false;
 };
-
-// Collects what a textproto's parser complains about.
-class FirstError final : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, google::protobuf::io::ColumnNumber column,
-                const std::string& message) override {
-    if (text.empty()) text = absl::StrCat(line + 1, ":", column + 1, ": ", message);
-  }
-  std::string text;
-};
-
-absl::Status ReadSpec(const std::string& path, v1::SamplerSpec* spec) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return InvalidField("--spec", absl::StrCat("\"", path, "\" cannot be read"));
-  FirstError error;
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  if (parser.ParseFromString(text.str(), spec)) return absl::OkStatus();
-  return InvalidField("--spec", absl::StrCat(path, ":", error.text));
-}
-
-absl::Status ReadPreset(const Arguments& arguments, v1::PresetChoice* preset) {
-  preset->set_name(arguments.preset);
-  for (const std::string& column : arguments.columns) {
-    const std::pair<std::string, std::string> parts =
-        absl::StrSplit(column, absl::MaxSplits('=', 1));
-    if (parts.second.empty()) {
-      preset->set_column(column);
-    } else if (!preset->mutable_columns()->insert({parts.first, parts.second}).second) {
-      return InvalidField("--column", absl::StrCat("names ", parts.first, " twice"));
-    }
-  }
-  for (const std::string& parameter : arguments.parameters) {
-    const std::pair<std::string, std::string> parts =
-        absl::StrSplit(parameter, absl::MaxSplits('=', 1));
-    double value;
-    if (parts.first.empty() || !absl::SimpleAtod(parts.second, &value)) {
-      return InvalidField("-p", absl::StrCat("\"", parameter, "\" is not NAME=NUMBER"));
-    }
-    if (!preset->mutable_parameters()->insert({parts.first, value}).second) {
-      return InvalidField("-p", absl::StrCat("names ", parts.first, " twice"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Print(const v1::Sampler& sampler, Context& context) {
   if (context.json()) {
     context.PrintJson(sampler);
     return absl::OkStatus();
   }
-  Fields()
-      .Add("name", sampler.name())
+  Fields fields;
+  fields.Add("name", sampler.name())
       .Add("uid", absl::StrCat(sampler.uid()))
-      .Add("version", absl::StrCat(sampler.version()))
-      .Add("preset", sampler.preset().empty() ? "-" : sampler.preset())
+      .Add("version", absl::StrCat(sampler.version()));
+  if (sampler.from_epoch() > 0) fields.Add("from epoch", Thousands(sampler.from_epoch()));
+  fields.Add("preset", sampler.preset().empty() ? "-" : sampler.preset())
       .Add("created", TimeText(sampler.create_time()))
       .Print(context.console());
   std::string spec;
@@ -95,18 +44,19 @@ absl::Status Print(const v1::Sampler& sampler, Context& context) {
   return absl::OkStatus();
 }
 
-// CreateSampler and UpdateSampler differ in name only.
+void SetFromEpoch(uint64_t, v1::CreateSamplerRequest*) {}
+void SetFromEpoch(uint64_t epoch, v1::UpdateSamplerRequest* request) {
+  request->set_from_epoch(epoch);
+}
+
 template <class Request>
 absl::Status Define(const Arguments& arguments, Context& context,
                     absl::StatusOr<v1::Sampler> (Client::*method)(const Request&,
                                                                   Client::Timeout)) {
   Request request;
   request.set_name(arguments.name);
-  if (arguments.spec_file.empty()) {
-    SUBSET_RETURN_IF_ERROR(ReadPreset(arguments, request.mutable_preset()));
-  } else {
-    SUBSET_RETURN_IF_ERROR(ReadSpec(arguments.spec_file, request.mutable_spec()));
-  }
+  SetFromEpoch(arguments.from_epoch, &request);
+  SUBSET_RETURN_IF_ERROR(arguments.definition.Read(&request));
   SUBSET_ASSIGN_OR_RETURN(Client * client, context.client());
   const auto sampler = (client->*method)(request, {});
   if (absl::IsAlreadyExists(sampler.status())) {
@@ -116,7 +66,10 @@ absl::Status Define(const Arguments& arguments, Context& context,
     const std::vector<std::string> parts = absl::StrSplit(arguments.name, '/');
     return Suggest(sampler.status(), absl::StrCat("subsetctl dataset describe ", parts[0]));
   }
-  if (absl::IsInvalidArgument(sampler.status()) && arguments.spec_file.empty()) {
+  if (absl::IsFailedPrecondition(sampler.status())) {
+    return Suggest(sampler.status(), "subsetctl run list");
+  }
+  if (absl::IsInvalidArgument(sampler.status()) && arguments.definition.spec_file.empty()) {
     return Suggest(sampler.status(), "subsetctl sampler presets");
   }
   SUBSET_RETURN_IF_ERROR(sampler.status());
@@ -245,20 +198,9 @@ void AddSamplerVerbs(CLI::App& app, Context& context) {
   };
   const auto define = [&](CLI::App* added) {
     added->add_option("name", arguments->name, "DATASET/NAME")->required();
-    auto* preset =
-        added->add_option("--preset", arguments->preset, "see: subsetctl sampler presets");
-    auto* spec =
-        added->add_option("--spec", arguments->spec_file, "a subset.v1.SamplerSpec as text");
-    added->add_option("-p,--parameter", arguments->parameters, "NAME=NUMBER of the preset")
-        ->allow_extra_args(false)
-        ->needs(preset);
-    added
-        ->add_option("--column", arguments->columns,
-                     "COLUMN of the preset's first role, or ROLE=COLUMN")
-        ->needs(preset);
-    preset->excludes(spec);
-    added->callback([added, arguments, preset, spec, &context] {
-      if (preset->count() + spec->count() == 0) throw CLI::RequiredError("--preset or --spec");
+    arguments->definition.AddOptions(*added);
+    added->callback([added, arguments, &context] {
+      if (!arguments->definition.given()) throw CLI::RequiredError("--preset or --spec");
       const bool update = added->get_name() == "update";
       context.action = [arguments, update, &context] {
         return update ? Define(*arguments, context, &Client::UpdateSampler)
@@ -267,7 +209,11 @@ void AddSamplerVerbs(CLI::App& app, Context& context) {
     });
   };
   define(group->add_subcommand("create", "Creates a sampler"));
-  define(group->add_subcommand("update", "Makes a new version, used from the next epoch on"));
+  CLI::App* update =
+      group->add_subcommand("update", "Makes a new version, used from the next epoch on");
+  define(update);
+  AddNumber(*update, "--from-epoch", arguments->from_epoch,
+            "the first epoch of each run that uses it; 0: the next that opens");
   verb("list", "Lists samplers", List)
       ->add_option("dataset", arguments->dataset, "of this dataset only");
   verb("describe", "Shows a sampler with every default written out", Describe)
@@ -277,6 +223,7 @@ void AddSamplerVerbs(CLI::App& app, Context& context) {
   remove->add_option("name", arguments->name, "DATASET/NAME")->required();
   remove->add_flag("--yes", arguments->yes, "do not ask");
   remove->add_flag("--force", arguments->force, "also when runs use it: they are deleted too");
+  AddSamplerPreviewVerbs(*group, context);
   verb("presets", "Lists the presets, or shows one with its parameters", Presets)
       ->add_option("name", arguments->name, "the preset");
 }

@@ -30,7 +30,12 @@ class Table {
   // control characters are shown as '?', so that a hostile value cannot move the cursor.
   void Print(Console& console) const;
 
+  // Characters of its longest line.
+  size_t Width() const;
+
  private:
+  std::vector<size_t> Widths() const;  // of the columns
+
   const std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };

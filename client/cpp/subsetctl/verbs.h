@@ -28,6 +28,8 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& name, Number& value,
 
 void AddDatasetVerbs(CLI::App& app, Context& context);
 void AddSamplerVerbs(CLI::App& app, Context& context);
+// Into the group of the sampler's verbs: preview and explain.
+void AddSamplerPreviewVerbs(CLI::App& group, Context& context);
 void AddRunVerbs(CLI::App& app, Context& context);
 void AddEpochVerbs(CLI::App& app, Context& context);
 void AddLeaseVerbs(CLI::App& app, Context& context);

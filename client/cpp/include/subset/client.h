@@ -115,6 +115,12 @@ class Client {
   Answer<v1::ListPresetsResponse> ListPresets(const v1::ListPresetsRequest& request,
                                               Timeout timeout = {});
 
+  // What an epoch would be drawn from, and why a sample would be drawn: takes O(num_samples).
+  Answer<v1::PreviewSamplerResponse> PreviewSampler(const v1::PreviewSamplerRequest& request,
+                                                    Timeout timeout = {});
+  Answer<v1::ExplainSampleResponse> ExplainSample(const v1::ExplainSampleRequest& request,
+                                                  Timeout timeout = {});
+
   Answer<v1::Run> CreateRun(const v1::CreateRunRequest& request, Timeout timeout = {});
   Answer<v1::Run> GetRun(const v1::GetRunRequest& request, Timeout timeout = {});
   Answer<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request, Timeout timeout = {});
