@@ -39,7 +39,7 @@ def test_every_preset_draws_what_training_needs(client: subset.Client, name: str
     for preset in presets:
         required = {p.name: REQUIRED[p.name] for p in preset.parameters if p.default is None}
         sampler = f"{name}/{preset.name.replace('_', '-')}"
-        client.ensure_sampler(sampler, preset=preset.name, **required)
+        pools = "select" in client.ensure_sampler(sampler, preset=preset.name, **required).spec
         run = client.run(
             sampler.replace("/", "-")[-60:].lstrip("-."), sampler=sampler, seed=3, global_batch_size=32
         )
@@ -52,6 +52,11 @@ def test_every_preset_draws_what_training_needs(client: subset.Client, name: str
             assert np.isfinite(weights).all() and (weights > 0).all(), preset.name
             if preset.name in EACH_ONCE:
                 assert sorted(indices.tolist()) == list(range(SAMPLES)), preset.name
+            if pools:
+                chosen = [run.select(d, (d.indices % 17 + 1).astype(np.float32)) for d in draws]
+                assert 0 < sum(map(len, chosen)) < len(indices), preset.name
+                for pool, draw in zip(draws, chosen):
+                    np.testing.assert_array_equal(draw.indices, pool.indices[draw.places])
             again = np.concatenate([draw.indices for draw in run.batches(epoch)])
             np.testing.assert_array_equal(again, indices, err_msg=preset.name)
 

@@ -6,10 +6,12 @@ import pathlib
 import re
 from typing import Any, Dict
 
+import numpy as np
 import pytest
 import subset
 import torch
 from server_process import ServerProcess
+from subset.torch import DataLoader, IndexedDataset
 from torch.utils.data import TensorDataset
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,3 +83,53 @@ def test_the_leased_loop_of_the_manual_runs_as_printed(
     run.flush()
     assert [e.acknowledged_positions for e in run.info().epochs] == [300, 300]
     assert run.info().scored_samples == 300
+
+
+def code_after(document: str, heading: str) -> str:
+    """The first block of Python after a heading."""
+    text = (ROOT / document).read_text()
+    return re.findall(r"```python\n(.*?)```", text[text.index(heading) :], flags=re.DOTALL)[0]
+
+
+def test_a_strategy_of_ones_own_runs_as_printed(client: subset.Client, name: str) -> None:
+    code = code_after("docs/strategies.md", "## A strategy of your own")
+    random = np.random.default_rng(3)
+    quality, clusters = random.random(600), np.repeat([0, 1, 2], [400, 150, 50])
+    weights = []
+
+    def train_on(indices: np.ndarray, importance: np.ndarray) -> Any:
+        weights.extend(importance.tolist())
+        return np.ones(len(indices)), np.where(indices % 5 == 0, 9.0, 1.0)
+
+    names: Dict[str, Any] = {
+        "client": client, "np": np, "train_on": train_on,
+        "my_quality": quality, "my_clusters": clusters.astype(np.uint8),
+    }
+    exec(code.replace("cifar", name).replace('"margins"', f'"{name}-m"').replace('"own"', f'"{name}-o"'), names)
+    drawn = np.concatenate([draw.indices for draw in names["run"].batches(1)])
+    assert quality[drawn].min() >= 0.5
+    natural = np.bincount(clusters[quality >= 0.5]) / (quality >= 0.5).sum()
+    assert (np.bincount(clusters[drawn]) / len(drawn))[2] > 2 * natural[2]
+    preferred = (drawn % 5 == 0).mean()
+    assert preferred > 0.3  # a fifth of the samples, three times as likely as the others
+    assert len(set(weights)) > 2
+    np.testing.assert_array_equal(
+        np.concatenate([draw.indices for draw in names["own"].batches(0)]), names["indices"]
+    )
+
+
+def test_the_loop_over_pools_runs_as_printed(client: subset.Client, name: str) -> None:
+    code = code_after("docs/strategies.md", "## Fresh scores")
+    data = TensorDataset(torch.randn(200, 8), torch.randint(0, 3, (200,)))
+    client.ensure_dataset(name, irreducible_loss=np.zeros(200, np.float32))
+    model = torch.nn.Linear(8, 3)
+    setup, loop = code.replace("cifar", name).split("\n", 1)
+    exec(setup, {"client": client})
+    run = client.run(name, sampler=f"{name}/rho", seed=1, global_batch_size=50)
+    loader = DataLoader(IndexedDataset(data), batch_sampler=run.batch_sampler())
+    names = {"loader": loader, "run": run, "model": model, "torch": torch, "F": torch.nn.functional}
+    exec(loop, names)
+    run.flush(timeout=60)
+    assert names["x"].shape == (5, 8)
+    assert run.info().scored_samples == 200
+    assert model.weight.grad is not None

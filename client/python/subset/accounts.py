@@ -185,6 +185,8 @@ class Accounts:
         self._connection.check_process()  # before any lock, which a fork may have left held
         if draw.run_uid != self.uid:
             raise ValueError(f"the draw is of run {draw.run_uid}, this is run {self.uid}")
+        if draw.pool_samples:
+            raise ValueError("the draw was selected from a pool: report the pool")
 
     def _call(self, method: Any, request: Any) -> Any:
         """A call that training waits for, with the patience of one."""

@@ -123,14 +123,16 @@ class Client:
         columns: Optional[Mapping[str, str]] = None,
         spec: Optional[Mapping[str, Any]] = None,
         update: bool = False,
+        from_epoch: int = 0,
         **parameters: float,
     ) -> Sampler:
         """Creates the sampler "dataset/sampler", or returns it where it is defined the same.
 
         By a preset (`presets()` lists them) with its parameters and the columns it reads: `column`
-        for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field names.
-        `update` makes a new version where the definition differs, from the next epoch on; else that
-        is AlreadyExists.
+        for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field
+        names. `update` makes a new version where the definition differs; else that is AlreadyExists.
+        The new version is used by the epochs that open next, or from epoch `from_epoch` of each run
+        on: FailedPrecondition (EPOCH_OPEN) where a run is there already.
         """
         from google.protobuf.json_format import ParseDict, ParseError
 
@@ -139,6 +141,8 @@ class Client:
 
         if (preset is None) == (spec is None):
             raise ValueError("give either a preset or a spec")
+        if from_epoch and not update:
+            raise ValueError("from_epoch is of an update: a new sampler has one version")
         if spec is not None and (parameters or column is not None or columns):
             raise ValueError("columns and parameters belong to a preset")
         definition: Dict[str, Any] = {}
@@ -159,11 +163,15 @@ class Client:
             reply = self._connection.call(
                 samplers.CreateSampler, sampler_pb2.CreateSamplerRequest(name=name, **definition)
             )
+            differs = False
         except AlreadyExists:
             if not update:
                 raise
+            differs = True
+        if update and (differs or reply.from_epoch > from_epoch):
             reply = self._connection.call(
-                samplers.UpdateSampler, sampler_pb2.UpdateSamplerRequest(name=name, **definition)
+                samplers.UpdateSampler,
+                sampler_pb2.UpdateSamplerRequest(name=name, from_epoch=from_epoch, **definition),
             )
         return resources.sampler_from(reply)
 

@@ -39,6 +39,7 @@ class Draw:
         acknowledged                   of a replay: who acknowledged which of its positions
         padding                        samples at the end that only fill an empty share (weight 0)
         global_samples                 samples of this step over all ranks
+        places, pool_samples           of what was selected: where in the pool, and its size, else 0
         probability_kind               "per_draw", "inclusion_epoch", "expected_count" or
                                        "inclusion_batch"
         unbiased_over                  "batch", "epoch" or "nothing": of the weighted mean
@@ -135,6 +136,17 @@ class Draw:
         return int(self._batch.global_samples) or len(self) - self.padding
 
     @property
+    def pool_samples(self) -> int:
+        return int(self._batch.pool_samples)
+
+    @property
+    def places(self) -> npt.NDArray[np.uint32]:
+        """Where each sample stands in the batch that was selected from; else in its own."""
+        if self.pool_samples:
+            return self._view("places", "<u4")
+        return np.arange(len(self), dtype=np.uint32)
+
+    @property
     def sampler_version(self) -> int:
         return int(self._batch.sampler_version)
 
@@ -200,12 +212,16 @@ class Draw:
         to each call, and step after the last.
         """
         count = len(self) - self.padding
+        if self.pool_samples and not count:
+            return loss.sum() * 0.0
         if len(loss.shape) != 1 or loss.shape[0] not in (len(self), count):
             raise ValueError(
                 f"loss has shape {tuple(loss.shape)}, this draw {len(self)} samples: per-sample"
                 ' losses are needed (reduction="none")'
             )
         scale = self.world_size / (self.global_samples if over is None else over)
+        if self.pool_samples:
+            scale *= self.pool_samples / count
         loss = loss[:count]
         if self._batch.HasField("weight"):
             return loss.sum() * (self._batch.weight * scale)
@@ -215,6 +231,16 @@ class Draw:
 
             weights = torch.tensor(weights).to(loss.device, non_blocking=True)
         return (loss * weights).sum() * scale
+
+    def take(self, *batches: Any) -> Any:
+        """Of what the pool's batch holds, the part that was selected: x, y = draw.take(x, y).
+
+        Tensors, arrays, and mappings, tuples and lists of them, as collated.
+        """
+        from subset.collated import take
+
+        taken = tuple(take(batch, self.places) for batch in batches)
+        return taken[0] if len(taken) == 1 else taken
 
     def __len__(self) -> int:
         """Samples, padding included."""

@@ -33,6 +33,7 @@ class Sampler:
     version: int
     preset: str  # empty for a spec given in full
     spec: Dict[str, Any]  # resolved: every default written out, by the proto's field names
+    from_epoch: int = 0  # of each run; earlier epochs take the version before
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ def sampler_from(message: Any) -> Sampler:
         version=message.version,
         preset=message.preset,
         spec=MessageToDict(message.spec, preserving_proto_field_name=True),
+        from_epoch=message.from_epoch,
     )
 
 

@@ -11,6 +11,7 @@ from subset.binding import Binding
 from subset.connection import Connection
 from subset.draw import Draw
 from subset.errors import DeadlineExceeded, SubsetError
+from subset.pools import Pools
 from subset.resources import Epoch, RunInfo, epoch_from, stats_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _OPEN_SECONDS = 30.0  # one attempt at opening an epoch; the server may wait for feedback meanwhile
 
 
-class Run(Accounts):
+class Run(Accounts, Pools):
     """Draws batches and takes reports. Thread-safe. Made by Client.run().
 
     Where no global_batch_size was given to Client.run(), the run is created (or looked up) by the

@@ -10,6 +10,7 @@ from torch.utils.data import default_collate
 from subset.batch_sampler import BatchSampler, FirstIndex, draw_of
 from subset.draw import Draw
 from subset.leased import LeasedBatchSampler
+from subset.pools import select_batches
 
 __all__ = [
     "BatchSampler",
@@ -19,6 +20,7 @@ __all__ = [
     "IndexedDataset",
     "LeasedBatchSampler",
     "draw_of",
+    "select_batches",
 ]
 
 _KEY = "draw"
