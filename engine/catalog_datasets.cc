@@ -72,6 +72,8 @@ Outcome Catalog::CommitDataset(const Record& record, Attachments attachments) {
           "NUM_SAMPLES_DIFFER");
       return outcome;
     }
+    outcome.status = existing->CheckKinds(committed.columns(), "columns");
+    if (!outcome.status.ok()) return outcome;
     const bool same = std::all_of(
         committed.columns().begin(), committed.columns().end(), [&](const v1::Column& column) {
           const auto it = existing->columns.find(column.name());

@@ -48,6 +48,7 @@ uint64_t ColumnWidth(v1::ColumnType type) {
       return 2;
     case v1::COLUMN_TYPE_UINT32:
     case v1::COLUMN_TYPE_FLOAT32:
+    case v1::COLUMN_TYPE_LABEL_SET:
       return 4;
     case v1::COLUMN_TYPE_INT64:
     case v1::COLUMN_TYPE_FLOAT64:
@@ -60,6 +61,11 @@ uint64_t ColumnWidth(v1::ColumnType type) {
 bool IsIntegerColumn(v1::ColumnType type) {
   return type == v1::COLUMN_TYPE_UINT8 || type == v1::COLUMN_TYPE_UINT16 ||
          type == v1::COLUMN_TYPE_UINT32 || type == v1::COLUMN_TYPE_INT64;
+}
+
+uint64_t ColumnBytes(const v1::Column& column, uint64_t num_samples) {
+  const uint64_t sizes = num_samples * ColumnWidth(column.type());  // of label sets
+  return sizes + column.num_labels() * sizeof(uint32_t);
 }
 
 StoredColumn::StoredColumn(log::v1::StoredColumn stored, uint64_t num_samples,
@@ -75,11 +81,28 @@ void StoredColumn::set_values(std::shared_ptr<const ColumnValues> values) {
 }
 
 sampling::ColumnView StoredColumn::view() const {
-  SUBSET_CHECK(values_ != nullptr);
+  SUBSET_CHECK(values_ != nullptr && !is_label_set());
   return {ViewType(column().type()), absl::MakeConstSpan(chunks_)};
 }
 
-uint64_t StoredColumn::memory_bytes() const { return num_samples_ * ColumnWidth(column().type()); }
+sampling::LabelSetView StoredColumn::label_sets() const {
+  SUBSET_CHECK(values_ != nullptr && is_label_set());
+  return {absl::MakeConstSpan(chunks_)};
+}
+
+uint64_t StoredColumn::memory_bytes() const { return ColumnBytes(column(), num_samples_); }
+
+sampling::Columns ViewsOf(const PinnedColumns& columns) {
+  sampling::Columns views;
+  for (const auto& [name, column] : columns) {
+    if (column->is_label_set()) {
+      views.label_sets[name] = column->label_sets();
+    } else {
+      views.dataset[name] = column->view();
+    }
+  }
+  return views;
+}
 
 absl::StatusOr<std::shared_ptr<const sampling::Strata>> StoredColumn::Strata() const {
   MutexLock lock(&mu_);
@@ -115,6 +138,23 @@ absl::StatusOr<PinnedColumns> Dataset::Pin(const std::set<std::string>& names) c
     SUBSET_ASSIGN_OR_RETURN(pinned[column], RequireColumn(column));
   }
   return pinned;
+}
+
+absl::Status Dataset::CheckKinds(const google::protobuf::RepeatedPtrField<v1::Column>& imported,
+                                 absl::string_view field) const {
+  for (const v1::Column& column : imported) {
+    const auto it = columns.find(column.name());
+    const bool sets = column.type() == v1::COLUMN_TYPE_LABEL_SET;
+    if (it == columns.end() || it->second->is_label_set() == sets) continue;
+    const char* kinds[] = {"one value per sample", "label sets"};
+    return WithReason(
+        WithField(absl::FailedPreconditionError(absl::StrCat(
+                      field, ": column \"", column.name(), "\" of dataset \"", name(), "\" holds ",
+                      kinds[!sets], "; ", kinds[sets], " need another name")),
+                  field),
+        "COLUMN_KIND_DIFFERS");
+  }
+  return absl::OkStatus();
 }
 
 void Dataset::Describe() {

@@ -38,10 +38,11 @@ absl::StatusOr<std::unique_ptr<DatasetImport>> LocalEngine::StartImport(
                     "header.num_samples"),
           "NUM_SAMPLES_DIFFER");
     }
+    SUBSET_RETURN_IF_ERROR(existing->CheckKinds(header.columns(), "header.columns"));
   }
   uint64_t bytes = 0;
   for (const v1::Column& column : header.columns()) {
-    bytes += header.num_samples() * ColumnWidth(column.type());
+    bytes += ColumnBytes(column, header.num_samples());
   }
   SUBSET_RETURN_IF_ERROR(memory_.Check(absl::StrCat("dataset \"", header.dataset(), "\""), bytes));
   ImportInProgress::Ports ports;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/types.h"
+#include "engine/column_rows.h"
 #include "engine/image_names.h"
 #include "sampling/strata.h"
 
@@ -60,6 +61,13 @@ void DistinctCounter::Add(absl::string_view bytes) {
       return AddValues<uint32_t>(bytes);
     case v1::COLUMN_TYPE_INT64:
       return AddValues<int64_t>(bytes);
+    case v1::COLUMN_TYPE_LABEL_SET:
+      while (!bytes.empty()) {
+        const uint64_t labels = TakeRows(type_, bytes, 1).labels() * sizeof(uint32_t);
+        AddValues<uint32_t>(bytes.substr(sizeof(uint32_t), labels));
+        bytes.remove_prefix(sizeof(uint32_t) + labels);
+      }
+      return;
     default:
       return;
   }
@@ -81,6 +89,13 @@ absl::Status ValidateHeader(const v1::ImportDatasetRequest::Header& header) {
           absl::StrCat(path, ".type"),
           absl::StrCat(static_cast<int>(column.type()), " is not a type this version knows"));
     }
+    const bool sets = column.type() == v1::COLUMN_TYPE_LABEL_SET;
+    const uint64_t most_labels = sets ? header.num_samples() * kMaxLabels : 0;
+    if (column.num_labels() > most_labels) {
+      return InvalidField(absl::StrCat(path, ".num_labels"),
+                          absl::StrCat(column.num_labels(), " is outside [0, ", most_labels, "]",
+                                       sets ? "" : ": only LABEL_SET has labels"));
+    }
     if (!names.emplace(column.name(), i).second) {
       return InvalidField(absl::StrCat(path, ".name"),
                           absl::StrCat("\"", column.name(), "\" is there twice"));
@@ -96,6 +111,7 @@ ImportInProgress::ImportInProgress(v1::ImportDatasetRequest::Header header, Uid 
     v1::Column column;
     column.set_name(declared.name());
     column.set_type(declared.type());
+    column.set_num_labels(declared.num_labels());
     columns_[declared.name()] = std::make_unique<Column>(column);
   }
 }
@@ -104,9 +120,24 @@ ImportInProgress::~ImportInProgress() {
   if (!committed_) ports_.discard(import_uid_);
 }
 
+absl::Status ImportInProgress::CheckValues(const Column& column,
+                                           const v1::ImportDatasetRequest::Chunk& chunk) const {
+  switch (column.declared.type()) {
+    case v1::COLUMN_TYPE_FLOAT32:
+      return CheckFinite<float>(chunk.data(), chunk.column(), column.samples);
+    case v1::COLUMN_TYPE_FLOAT64:
+      return CheckFinite<double>(chunk.data(), chunk.column(), column.samples);
+    case v1::COLUMN_TYPE_LABEL_SET:
+      return CheckLabelSets(chunk.data(), chunk.column(), column.samples);
+    default:
+      return absl::OkStatus();
+  }
+}
+
 absl::Status ImportInProgress::CheckChunk(const Column& column,
                                           const v1::ImportDatasetRequest::Chunk& chunk) const {
-  const uint64_t width = ColumnWidth(column.declared.type());
+  const v1::ColumnType type = column.declared.type();
+  const uint64_t width = ColumnWidth(type);
   if (chunk.first_sample() != column.samples) {
     return InvalidField("chunk.first_sample",
                         absl::StrCat(chunk.first_sample(), " is out of order: column \"",
@@ -118,16 +149,44 @@ absl::Status ImportInProgress::CheckChunk(const Column& column,
                         absl::StrCat("has ", size, " bytes: not a multiple of ", width, " in [",
                                      width, ", ", kMaxChunkBytes, "]"));
   }
-  if (size / width > header_.num_samples() - column.samples) {
+  SUBSET_RETURN_IF_ERROR(CheckValues(column, chunk));
+  const ColumnRows rows = TakeRows(type, chunk.data(), size);
+  if (rows.samples > header_.num_samples() - column.samples) {
     return InvalidField(
-        "chunk.data", absl::StrCat("ends at sample ", column.samples + size / width, ", past the ",
+        "chunk.data", absl::StrCat("ends at sample ", column.samples + rows.samples, ", past the ",
                                    header_.num_samples(), " of the dataset"));
   }
-  if (column.declared.type() == v1::COLUMN_TYPE_FLOAT32) {
-    return CheckFinite<float>(chunk.data(), chunk.column(), column.samples);
+  if (type == v1::COLUMN_TYPE_LABEL_SET &&
+      rows.labels() > column.declared.num_labels() - column.labels) {
+    return InvalidField(
+        "chunk.data",
+        absl::StrCat("brings column \"", chunk.column(), "\" to ", column.labels + rows.labels(),
+                     " labels, past its num_labels ", column.declared.num_labels()));
   }
-  if (column.declared.type() == v1::COLUMN_TYPE_FLOAT64) {
-    return CheckFinite<double>(chunk.data(), chunk.column(), column.samples);
+  return absl::OkStatus();
+}
+
+absl::Status ImportInProgress::Take(const std::string& name, absl::string_view data,
+                                    Column* column) {
+  const v1::ColumnType type = column->declared.type();
+  while (!data.empty()) {
+    const uint64_t begun = column->samples % kChunkSamples;
+    const ColumnRows rows = TakeRows(type, data, kChunkSamples - begun);
+    column->open_chunk.append(data.data(), rows.bytes);
+    data.remove_prefix(rows.bytes);
+    column->samples += rows.samples;
+    if (type == v1::COLUMN_TYPE_LABEL_SET) {
+      column->labels += rows.labels();
+      const ColumnRows open = {begun + rows.samples, column->open_chunk.size()};
+      if (open.labels() > kMaxChunkLabels) {
+        const uint64_t first = column->samples - open.samples;
+        return InvalidField(
+            "chunk.data", absl::StrCat("brings samples ", first, " to ", first + kChunkSamples - 1,
+                                       " of column \"", name, "\" to ", open.labels(),
+                                       " labels, more than ", kMaxChunkLabels));
+      }
+    }
+    if (column->samples % kChunkSamples == 0) SUBSET_RETURN_IF_ERROR(WriteChunk(name, column));
   }
   return absl::OkStatus();
 }
@@ -146,19 +205,8 @@ absl::Status ImportInProgress::Append(const v1::ImportDatasetRequest::Chunk& chu
   SUBSET_RETURN_IF_ERROR(failed_);
   column.sha256.Update(chunk.data());
   column.distinct.Add(chunk.data());
-  const uint64_t width = ColumnWidth(column.declared.type());
-  column.samples += chunk.data().size() / width;
-  absl::string_view left = chunk.data();
-  while (!left.empty()) {
-    const size_t take =
-        std::min<size_t>(left.size(), kChunkSamples * width - column.open_chunk.size());
-    column.open_chunk.append(left.data(), take);
-    left.remove_prefix(take);
-    if (column.open_chunk.size() < kChunkSamples * width) continue;
-    failed_ = WriteChunk(it->first, &column);
-    SUBSET_RETURN_IF_ERROR(failed_);
-  }
-  return absl::OkStatus();
+  failed_ = Take(it->first, chunk.data(), &column);
+  return failed_;
 }
 
 absl::Status ImportInProgress::WriteChunk(const std::string& name, Column* column) {
@@ -179,11 +227,18 @@ absl::Status ImportInProgress::WriteChunk(const std::string& name, Column* colum
 void ImportInProgress::Commit(absl::AnyInvocable<void(absl::StatusOr<v1::Dataset>)> done) {
   if (!failed_.ok()) return done(failed_);
   for (const auto& [name, column] : columns_) {
-    if (column->samples == header_.num_samples()) continue;
-    failed_ = InvalidField(
-        "chunk", absl::StrCat("is truncated: column \"", name, "\" has ", column->samples, " of ",
-                              header_.num_samples(), " samples"));
-    return done(failed_);
+    if (column->samples < header_.num_samples()) {
+      failed_ = InvalidField(
+          "chunk", absl::StrCat("is truncated: column \"", name, "\" has ", column->samples, " of ",
+                                header_.num_samples(), " samples"));
+      return done(failed_);
+    }
+    if (column->labels < column->declared.num_labels()) {
+      failed_ = InvalidField(
+          "chunk", absl::StrCat("is truncated: column \"", name, "\" has ", column->labels,
+                                " of its ", column->declared.num_labels(), " labels"));
+      return done(failed_);
+    }
   }
   log::v1::DatasetCommitted committed;
   committed.set_name(header_.dataset());

@@ -21,8 +21,8 @@ namespace subset {
 // Most bytes of data in one chunk message.
 inline constexpr uint64_t kMaxChunkBytes = 1 << 20;
 
-// Counts the distinct values of an integer column, up to one more than it may have as strata.
-// Not thread-safe.
+// Counts the distinct values of an integer column, or labels of label sets, up to one more than
+// there may be strata. Not thread-safe.
 class DistinctCounter {
  public:
   explicit DistinctCounter(v1::ColumnType type) : type_(type) {}
@@ -68,12 +68,17 @@ class ImportInProgress : public DatasetImport {
     v1::Column declared;
     DistinctCounter distinct;
     Sha256 sha256;
-    uint64_t samples = 0;  // so far
+    uint64_t samples = 0;  // so far, as the next
+    uint64_t labels = 0;
     std::string open_chunk;
     ColumnValues values;
   };
 
   absl::Status CheckChunk(const Column& column, const v1::ImportDatasetRequest::Chunk& chunk) const;
+  absl::Status CheckValues(const Column& column,
+                           const v1::ImportDatasetRequest::Chunk& chunk) const;
+  // Takes the samples of `data` into chunks, and writes those that are full.
+  absl::Status Take(const std::string& name, absl::string_view data, Column* column);
   absl::Status WriteChunk(const std::string& name, Column* column);
 
   const v1::ImportDatasetRequest::Header header_;

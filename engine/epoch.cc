@@ -35,7 +35,7 @@ absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
   input.num_samples = run.num_samples();
   input.batch_size = run.global_batch_size();
   input.first_step = opened.first_step();
-  for (const auto& [name, column] : columns) input.columns.dataset[name] = column->view();
+  input.columns = ViewsOf(columns);
   const std::string& strata = sampler.spec.proportion.column;
   if (!strata.empty()) {
     SUBSET_ASSIGN_OR_RETURN(input.strata, columns.at(strata)->Strata());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "sampling/inner_draw.h"
 #include "sampling/population.h"
 #include "sampling/proportion.h"
+#include "sampling/repeat_factor.h"
 
 namespace subset {
 namespace {
@@ -40,16 +42,28 @@ double ValueAt(const sampling::PlanInput& input, const std::string& column,
   return value;
 }
 
+// How many of the listed labels the sample has.
+double ListedLabels(const sampling::PlanInput& input, const sampling::Predicate& predicate,
+                    uint32_t index) {
+  const std::set<int64_t> listed(predicate.values.begin(), predicate.values.end());
+  double found = 0;
+  sampling::ForEachLabelSet(input.columns.label_sets.at(predicate.column), input.num_samples,
+                            [&](uint64_t i, absl::Span<const uint32_t> labels) {
+                              if (i != index) return;
+                              for (const uint32_t label : labels) found += listed.count(label);
+                            });
+  return found;
+}
+
 // Asks each predicate by itself. Returns whether all of them pass.
 absl::StatusOr<bool> Judge(const sampling::PlanInput& input, uint32_t index, Response* response) {
   bool all = true;
-  const auto ask = [&](sampling::PlanInput alone, std::string path, const std::string& column,
-                       const std::string& score) -> absl::Status {
+  const auto ask = [&](const sampling::PlanInput& alone, std::string path,
+                       const std::string& column, double value) -> absl::Status {
     SUBSET_ASSIGN_OR_RETURN(const sampling::SampleSet passing, sampling::EligibleSamples(alone));
     Response::Verdict* verdict = response->add_predicates();
     verdict->set_path(std::move(path));
-    verdict->set_column(column.empty() ? score : column);
-    const double value = ValueAt(input, column, score, index);
+    verdict->set_column(column);
     if (!std::isnan(value)) verdict->set_value(value);
     verdict->set_passes(passing.Contains(index));
     all = all && verdict->passes();
@@ -61,16 +75,19 @@ absl::StatusOr<bool> Judge(const sampling::PlanInput& input, uint32_t index, Res
   for (size_t i = 0; i < input.spec.eligible.all.size(); ++i) {
     const sampling::Predicate& predicate = input.spec.eligible.all[i];
     alone.spec.eligible.all = {predicate};
-    SUBSET_RETURN_IF_ERROR(
-        ask(alone, absl::StrCat("eligible.all[", i, "]"), predicate.column, predicate.score));
+    SUBSET_RETURN_IF_ERROR(ask(alone, absl::StrCat("eligible.all[", i, "]"),
+                               predicate.column.empty() ? predicate.score : predicate.column,
+                               predicate.by_labels()
+                                   ? ListedLabels(input, predicate, index)
+                                   : ValueAt(input, predicate.column, predicate.score, index)));
   }
   const sampling::Preference& preference = input.spec.preference;
   if (preference.missing_irreducible == sampling::Preference::MissingIrreducible::kExclude &&
       !preference.irreducible.empty()) {
     alone.spec.eligible.all.clear();
     alone.spec.preference.irreducible = preference.irreducible;
-    SUBSET_RETURN_IF_ERROR(
-        ask(alone, "preference.missing_irreducible", preference.irreducible, ""));
+    SUBSET_RETURN_IF_ERROR(ask(alone, "preference.missing_irreducible", preference.irreducible,
+                               ValueAt(input, preference.irreducible, "", index)));
   }
   return all;
 }
@@ -106,7 +123,9 @@ void DescribePreference(const sampling::PlanInput& input, uint64_t slot, uint32_
   if (preference.kind != Kind::kUniform) {
     response->set_preferred_column(preference.column.empty() ? preference.score
                                                              : preference.column);
-    const double value = ValueAt(input, preference.column, preference.score, index);
+    const double value = preference.kind == Kind::kRepeatFactor
+                             ? sampling::RepeatFactors(input, *input.population)[slot]
+                             : ValueAt(input, preference.column, preference.score, index);
     if (!std::isnan(value)) response->set_score(value);
   }
   // Pruning keeps samples or not; it prefers none inside a stratum.

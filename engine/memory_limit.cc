@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "sampling/repeat_factor.h"
 
 namespace subset {
 
@@ -22,6 +23,10 @@ uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples) {
     case Kind::kEpoch:
     case Kind::kDefault:
       if (uniform) break;
+      if (spec.repeats()) {  // at most
+        return population + static_cast<uint64_t>(sampling::kMaxMeanRepeats) * num_samples *
+                                (kListed + kListedWeight);
+      }
       return population + num_samples * 4;  // the chosen set
     case Kind::kSystematic:
     case Kind::kIndependent:

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "engine/column_rows.h"
 #include "engine/image_names.h"
 #include "sampling/columns.h"
 
@@ -122,15 +123,17 @@ absl::Status LoadColumns(Store* store, const Catalog& catalog, std::vector<std::
                  return absl::OkStatus();
                }));
   for (const auto& [key, column] : wanted) {
-    const uint64_t width = ColumnWidth(column->column().type());
     ColumnValues& values = loaded[key];
     uint64_t bytes = 0;
+    uint64_t samples = 0;
     bool whole_chunks = true;
     for (const std::string& chunk : values.chunks) {
-      whole_chunks = whole_chunks && bytes % (kChunkSamples * width) == 0;
+      const ColumnRows rows = TakeRows(column->column().type(), chunk, kChunkSamples);
+      whole_chunks = whole_chunks && samples % kChunkSamples == 0 && rows.bytes == chunk.size();
+      samples += rows.samples;
       bytes += chunk.size();
     }
-    if (!whole_chunks || bytes != column->memory_bytes()) {
+    if (!whole_chunks || samples != column->num_samples() || bytes != column->memory_bytes()) {
       return BadImage(ImportColumnPrefix(key.first, key.second),
                       absl::StrCat("holds ", bytes, " bytes in ", values.chunks.size(),
                                    " chunks, of a column of ", column->memory_bytes(), " bytes"));

@@ -1,14 +1,19 @@
 #include "engine/spec_check.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "base/nearest_name.h"
 #include "base/status_macros.h"
 #include "sampling/eligible.h"
+#include "sampling/population.h"
+#include "sampling/repeat_factor.h"
 #include "sampling/strata.h"
 
 namespace subset {
@@ -27,7 +32,41 @@ class Paths {
 };
 
 // What a column is used as.
-enum class Use { kNumber, kInteger, kStrata };
+enum class Use { kNumber, kInteger, kStrata, kLabelSets };
+
+bool Fits(v1::ColumnType type, Use use) {
+  const bool sets = type == v1::COLUMN_TYPE_LABEL_SET;
+  if (use == Use::kLabelSets) return sets;
+  return use == Use::kNumber ? !sets : IsIntegerColumn(type);
+}
+
+const char* Needed(Use use) {
+  switch (use) {
+    case Use::kNumber:
+      return "a number per sample";
+    case Use::kInteger:
+    case Use::kStrata:
+      return "an integer type";
+    case Use::kLabelSets:
+      return "COLUMN_TYPE_LABEL_SET";
+  }
+  return "";
+}
+
+absl::Status WrongType(const Dataset& dataset, const std::string& field, const v1::Column& column,
+                       Use use) {
+  std::vector<std::string> fitting;
+  for (const auto& [name, other] : dataset.columns) {
+    if (Fits(other->column().type(), use)) fitting.push_back(name);
+  }
+  std::string message =
+      absl::StrCat("\"", column.name(), "\" is of type ", v1::ColumnType_Name(column.type()), "; ",
+                   Needed(use), " is needed");
+  if (!fitting.empty()) {
+    absl::StrAppend(&message, ", as of \"", NearestName(column.name(), fitting), "\"");
+  }
+  return InvalidField(field, message);
+}
 
 absl::Status CheckColumn(const Dataset& dataset, const std::string& field, const std::string& name,
                          Use use) {
@@ -35,12 +74,7 @@ absl::Status CheckColumn(const Dataset& dataset, const std::string& field, const
   const auto stored = dataset.RequireColumn(name);
   if (!stored.ok()) return WithField(stored.status(), field);
   const v1::Column& column = (*stored)->column();
-  if (use == Use::kNumber) return absl::OkStatus();
-  if (!IsIntegerColumn(column.type())) {
-    return InvalidField(
-        field, absl::StrCat("\"", name, "\" is of type ", v1::ColumnType_Name(column.type()),
-                            "; an integer type is needed"));
-  }
+  if (!Fits(column.type(), use)) return WrongType(dataset, field, column, use);
   if (use == Use::kStrata && column.distinct_values() > sampling::kMaxStrata) {
     return InvalidField(field, absl::StrCat("\"", name, "\" has more than ", sampling::kMaxStrata,
                                             " distinct values: too many for strata"));
@@ -82,6 +116,20 @@ absl::Status CheckShares(const Dataset& dataset, const std::string& field,
   return absl::OkStatus();
 }
 
+absl::Status CheckRepeats(sampling::PlanInput input, DefinedBy defined_by) {
+  input.spec.proportion = {};  // strata have no say in it
+  SUBSET_ASSIGN_OR_RETURN(const sampling::Population population, sampling::BuildPopulation(input));
+  const std::vector<double> repeats = sampling::RepeatFactors(input, population);
+  const double sum = std::accumulate(repeats.begin(), repeats.end(), 0.0);
+  const double most = sampling::kMaxMeanRepeats * static_cast<double>(population.size());
+  if (sum <= most) return absl::OkStatus();
+  return InvalidField(defined_by == DefinedBy::kPreset ? "preset.parameters[threshold]"
+                                                       : "spec.preference.repeat_factor.threshold",
+                      absl::StrCat(input.spec.preference.threshold, " makes an epoch of ", sum,
+                                   " positions, which is more than ", most, ", ",
+                                   sampling::kMaxMeanRepeats, " for each eligible sample"));
+}
+
 }  // namespace
 
 absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& dataset,
@@ -89,11 +137,11 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
   const Paths path(defined_by);
   for (size_t i = 0; i < spec.eligible.all.size(); ++i) {
     const sampling::Predicate& predicate = spec.eligible.all[i];
-    const bool values = predicate.kind == sampling::Predicate::Kind::kIn ||
-                        predicate.kind == sampling::Predicate::Kind::kNotIn;
+    const Use use = predicate.by_labels()  ? Use::kLabelSets
+                    : predicate.by_range() ? Use::kNumber
+                                           : Use::kInteger;
     const std::string at = absl::StrCat("eligible.all[", i, "]");
-    SUBSET_RETURN_IF_ERROR(CheckColumn(dataset, path(at + ".column"), predicate.column,
-                                       values ? Use::kInteger : Use::kNumber));
+    SUBSET_RETURN_IF_ERROR(CheckColumn(dataset, path(at + ".column"), predicate.column, use));
     SUBSET_RETURN_IF_ERROR(
         CheckColumn(dataset, path(at + ".within"), predicate.within, Use::kStrata));
   }
@@ -104,8 +152,9 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
         CheckColumn(dataset, path(at + ".size_column"), level->size_column, Use::kNumber));
     at += ".within";
   }
-  SUBSET_RETURN_IF_ERROR(
-      CheckColumn(dataset, path("preference.column"), spec.preference.column, Use::kNumber));
+  const bool repeats = spec.preference.kind == sampling::Preference::Kind::kRepeatFactor;
+  SUBSET_RETURN_IF_ERROR(CheckColumn(dataset, path("preference.column"), spec.preference.column,
+                                     repeats ? Use::kLabelSets : Use::kNumber));
   SUBSET_RETURN_IF_ERROR(CheckColumn(dataset, path("preference.irreducible"),
                                      spec.preference.irreducible, Use::kNumber));
   SUBSET_RETURN_IF_ERROR(
@@ -124,6 +173,7 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
 }
 
 bool NeedsValues(const sampling::SamplerSpec& spec) {
+  if (spec.repeats()) return true;
   for (const auto* level = &spec.proportion; level != nullptr; level = level->within.get()) {
     if (!level->size_column.empty()) return true;
     if (level->kind == sampling::Proportion::Kind::kExplicit) return true;
@@ -140,17 +190,21 @@ absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& datas
     SUBSET_RETURN_IF_ERROR(CheckShares(dataset, path(at + ".shares"), *level));
     at += ".within";
   }
-  if (!sampling::HasFilter(spec) || sampling::FilterReadsScores(spec)) return absl::OkStatus();
-  // Some sample must be left when training starts; a schedule may take more away later.
+  if (sampling::FilterReadsScores(spec)) return absl::OkStatus();
+  // As it is when training starts; a schedule may take more away later.
   sampling::PlanInput input;
   input.spec = sampling::SpecAt(spec, 0, 0);
   input.num_samples = dataset.num_samples();
   SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns, dataset.Pin(spec.DatasetColumns()));
-  for (const auto& [name, column] : columns) input.columns.dataset[name] = column->view();
-  SUBSET_ASSIGN_OR_RETURN(const sampling::SampleSet eligible, sampling::EligibleSamples(input));
-  if (eligible.Count() > 0) return absl::OkStatus();
-  return InvalidField(path("eligible"),
-                      absl::StrCat("leaves none of the ", dataset.num_samples(), " samples"));
+  input.columns = ViewsOf(columns);
+  if (sampling::HasFilter(spec)) {
+    SUBSET_ASSIGN_OR_RETURN(const sampling::SampleSet eligible, sampling::EligibleSamples(input));
+    if (eligible.Count() == 0) {
+      return InvalidField(path("eligible"),
+                          absl::StrCat("leaves none of the ", dataset.num_samples(), " samples"));
+    }
+  }
+  return spec.repeats() ? CheckRepeats(std::move(input), defined_by) : absl::OkStatus();
 }
 
 }  // namespace subset

@@ -22,7 +22,8 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
 bool NeedsValues(const sampling::SamplerSpec& spec);
 
 // Checks what depends on the values, where CheckColumns passed: sizes are not negative, explicit
-// shares name the strata that there are, filters that read no score leave something, blocks fit.
+// shares name the strata that there are, filters that read no score leave something, repeat factors
+// make no epoch that is too long.
 // Fails with kInvalidArgument as CheckColumns. O(N).
 absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& dataset,
                          DefinedBy defined_by);

@@ -58,6 +58,18 @@ absl::Status ReadPredicate(const v1::Predicate& proto, const std::string& path,
       predicate->kind = Kind::kNotIn;
       predicate->values.assign(proto.not_in().values().begin(), proto.not_in().values().end());
       break;
+    case v1::Predicate::kAnyOf:
+      predicate->kind = Kind::kAnyOf;
+      predicate->values.assign(proto.any_of().values().begin(), proto.any_of().values().end());
+      break;
+    case v1::Predicate::kAllOf:
+      predicate->kind = Kind::kAllOf;
+      predicate->values.assign(proto.all_of().values().begin(), proto.all_of().values().end());
+      break;
+    case v1::Predicate::kNoneOf:
+      predicate->kind = Kind::kNoneOf;
+      predicate->values.assign(proto.none_of().values().begin(), proto.none_of().values().end());
+      break;
     case v1::Predicate::kRange:
       predicate->kind = Kind::kRange;
       if (proto.range().has_minimum()) predicate->minimum = proto.range().minimum();
@@ -69,8 +81,9 @@ absl::Status ReadPredicate(const v1::Predicate& proto, const std::string& path,
       if (proto.quantile().has_high()) predicate->high = proto.quantile().high();
       break;
     case v1::Predicate::TEST_NOT_SET:
-      return InvalidField(absl::StrCat(path, ".test"),
-                          "is not set: one of in, not_in, range and quantile");
+      return InvalidField(
+          absl::StrCat(path, ".test"),
+          "is not set: one of in, not_in, range, quantile, any_of, all_of and none_of");
   }
   predicate->within = proto.within();
   predicate->minimum_keep = proto.minimum_keep();
@@ -189,6 +202,10 @@ absl::Status ReadPreferenceKind(const v1::Preference& proto, sampling::Preferenc
       preference->kind = Kind::kRecency;
       preference->half_life = proto.recency().half_life();
       if (proto.recency().has_now()) preference->now = proto.recency().now();
+      return absl::OkStatus();
+    case v1::Preference::kRepeatFactor:
+      preference->kind = Kind::kRepeatFactor;
+      preference->threshold = proto.repeat_factor().threshold();
       return absl::OkStatus();
   }
   return InvalidField("spec.preference.kind", "is not known to this version");

@@ -27,6 +27,18 @@ void WritePredicate(const sampling::Predicate& predicate, v1::Predicate* proto) 
       proto->mutable_not_in()->mutable_values()->Assign(predicate.values.begin(),
                                                         predicate.values.end());
       break;
+    case Kind::kAnyOf:
+      proto->mutable_any_of()->mutable_values()->Assign(predicate.values.begin(),
+                                                        predicate.values.end());
+      break;
+    case Kind::kAllOf:
+      proto->mutable_all_of()->mutable_values()->Assign(predicate.values.begin(),
+                                                        predicate.values.end());
+      break;
+    case Kind::kNoneOf:
+      proto->mutable_none_of()->mutable_values()->Assign(predicate.values.begin(),
+                                                         predicate.values.end());
+      break;
     case Kind::kRange:
       proto->mutable_range();
       if (predicate.minimum > -std::numeric_limits<double>::infinity()) {
@@ -136,6 +148,9 @@ void WritePreferenceKind(const sampling::Preference& preference, v1::Preference*
     case Kind::kRecency:
       proto->mutable_recency()->set_half_life(preference.half_life);
       if (preference.now.has_value()) proto->mutable_recency()->set_now(*preference.now);
+      return;
+    case Kind::kRepeatFactor:
+      proto->mutable_repeat_factor()->set_threshold(preference.threshold);
       return;
   }
 }

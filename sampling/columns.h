@@ -93,9 +93,29 @@ void ForEachChunk(const ColumnView& column, uint64_t num_samples, F f) {
   });
 }
 
+// A column of label sets: chunk c holds, for each of the samples c * kChunkSamples onwards, how
+// many labels it has and then these, ascending. The chunks are aligned for uint32_t and never null.
+struct LabelSetView {
+  absl::Span<const void* const> chunks;
+};
+
+// Calls f(i, its labels) for each of the first num_samples, in order.
+template <typename F>
+void ForEachLabelSet(const LabelSetView& sets, uint64_t num_samples, F f) {
+  for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
+    const auto* next = static_cast<const uint32_t*>(sets.chunks[first / kChunkSamples]);
+    const uint64_t end = std::min(first + kChunkSamples, num_samples);
+    for (uint64_t i = first; i < end; ++i) {
+      f(i, absl::Span<const uint32_t>(next + 1, *next));
+      next += 1 + *next;
+    }
+  }
+}
+
 // What a plan may read, by name: spec.DatasetColumns() and spec.ScoreColumns().
 struct Columns {
-  std::map<std::string, ColumnView> dataset;
+  std::map<std::string, ColumnView> dataset;       // of one value per sample
+  std::map<std::string, LabelSetView> label_sets;  // of the dataset, too
   std::map<std::string, ScoreView> scores;
 
   // The reported column; unscored throughout where there is none.

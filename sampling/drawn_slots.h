@@ -54,6 +54,11 @@ absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Populati
 // keep_probability preference pi is what that says. The number of slots is random, maybe 0.
 absl::StatusOr<DrawnSlots> DrawIndependent(const PlanInput& input, const Population& population);
 
+// EPOCH over repeat_factor: each sample floor(r_i) or ceil(r_i) times, r_i on average, by
+// systematic rounding in a keyed order. Returns kFailedPrecondition with the reason
+// TOO_MANY_REPEATS where that is above kMaxMeanRepeats for each sample. O(N).
+absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population& population);
+
 // ROUNDS: the slice of round key.epoch (rounds.h).
 absl::StatusOr<DrawnSlots> DrawRounds(const PlanInput& input, const Population& population);
 

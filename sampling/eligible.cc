@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -31,8 +32,9 @@ class Source {
     }
     const auto it = input.columns.dataset.find(predicate.column);
     if (it == input.columns.dataset.end()) {
-      return InvalidField(path + ".column",
-                          absl::StrCat("\"", predicate.column, "\" is not in the dataset"));
+      return InvalidField(
+          path + ".column",
+          absl::StrCat("\"", predicate.column, "\" is not a column of one value per sample"));
     }
     source->view_ = it->second;
     return source;
@@ -95,6 +97,21 @@ void KeepValuesOf(const ColumnView& column, const Predicate& predicate, uint64_t
   }
 }
 
+// Keeps the samples whose labels are as the predicate says.
+void KeepLabels(const LabelSetView& sets, const Predicate& predicate, uint64_t num_samples,
+                SampleSet* set) {
+  ValueSet<uint32_t> listed(predicate.values);
+  // A label that cannot be is one that no sample has.
+  const std::set<int64_t> wanted(predicate.values.begin(), predicate.values.end());
+  const uint64_t least = predicate.kind == Predicate::Kind::kAllOf ? wanted.size() : 1;
+  const bool keep_those = predicate.kind != Predicate::Kind::kNoneOf;
+  ForEachLabelSet(sets, num_samples, [&](uint64_t i, absl::Span<const uint32_t> labels) {
+    uint64_t found = 0;
+    for (const uint32_t label : labels) found += listed.Contains(label);
+    if ((found >= least) != keep_those) set->Remove(i);
+  });
+}
+
 absl::Status KeepValues(const ColumnView& column, const Predicate& predicate,
                         const std::string& path, uint64_t num_samples, SampleSet* set) {
   if (!column.integer()) {
@@ -132,11 +149,18 @@ absl::StatusOr<std::shared_ptr<const Strata>> Groups(const PlanInput& input,
 
 absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t number,
                   const std::string& path, SampleSet* set) {
+  if (predicate.by_labels()) {
+    const auto it = input.columns.label_sets.find(predicate.column);
+    if (it == input.columns.label_sets.end()) {
+      return InvalidField(path + ".column",
+                          absl::StrCat("\"", predicate.column, "\" is not a column of label sets"));
+    }
+    KeepLabels(it->second, predicate, input.num_samples, set);
+    return absl::OkStatus();
+  }
   SUBSET_ASSIGN_OR_RETURN(const auto source, Source::Of(input, predicate, path));
   const ColumnView& column = source->view();
-  const bool by_value =
-      predicate.kind == Predicate::Kind::kIn || predicate.kind == Predicate::Kind::kNotIn;
-  if (by_value) return KeepValues(column, predicate, path, input.num_samples, set);
+  if (!predicate.by_range()) return KeepValues(column, predicate, path, input.num_samples, set);
   if (predicate.kind == Predicate::Kind::kRange && predicate.minimum_keep == 0) {
     KeepRange(column, predicate, input.num_samples, set);
     return absl::OkStatus();

@@ -140,6 +140,8 @@ std::optional<T> Fold(std::vector<T>* values) {
 
 absl::StatusOr<DrawnSlots> DrawSlots(const PlanInput& input, const Population& population) {
   switch (input.spec.draw.kind) {
+    case Draw::Kind::kEpoch:
+      return DrawRepeats(input, population);
     case Draw::Kind::kSystematic:
       return DrawSystematic(input, population);
     case Draw::Kind::kIndependent:
@@ -190,7 +192,9 @@ absl::Status Damaged(absl::string_view bytes) {
 
 }  // namespace
 
-bool DrawsList(Draw::Kind kind) { return kind >= Draw::Kind::kSystematic; }
+bool DrawsList(const SamplerSpec& spec) {
+  return spec.draw.kind >= Draw::Kind::kSystematic || spec.repeats();
+}
 
 bool StoresList(const SamplerSpec& spec) {
   return spec.score_driven() || spec.draw.kind == Draw::Kind::kProvided;

@@ -1,5 +1,5 @@
-// Plans whose positions are written out: systematic and independent draws, rounds, bags, blocks,
-// and epochs that are handed in.
+// Plans whose positions are written out: systematic and independent draws, repeat factors, rounds,
+// bags, blocks, and epochs that are handed in.
 
 #ifndef SUBSET_SAMPLING_LIST_PLAN_H_
 #define SUBSET_SAMPLING_LIST_PLAN_H_
@@ -13,10 +13,10 @@
 
 namespace subset::sampling {
 
-// Whether draws of this kind are list plans.
-bool DrawsList(Draw::Kind kind);
+// Whether the plans of a resolved spec are list plans.
+bool DrawsList(const SamplerSpec& spec);
 
-// Builds the plan of an epoch whose draw DrawsList. 4 bytes a position, and 12 more where
+// Builds the plan of an epoch whose spec DrawsList. 4 bytes a position, and 12 more where
 // probabilities or weights differ. An epoch of a draw with a random length may be empty: a plan of
 // 0 positions, complete as soon as it opens. Returns kFailedPrecondition with the reason
 // NOTHING_TO_DRAW where no length is possible but 0, and EPOCH_NOT_PROVIDED where

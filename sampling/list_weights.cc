@@ -142,7 +142,11 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   const bool exact = weight.target == Weight::Target::kNone
                          ? outlook.alike
                          : unchanged(outlook.smallest) && unchanged(outlook.largest);
-  if (known && outlook.reached && exact) result.unbiased_over = drawn_.unbiased_over;
+  // Divided by the mean of a batch, weights that may differ are unbiased in the limit only, also
+  // where those of what was drawn do not.
+  const bool divided = weight.normalise == Weight::Normalise::kSelf &&
+                       static_cast<float>(outlook.smallest) != static_cast<float>(outlook.largest);
+  if (known && outlook.reached && exact && !divided) result.unbiased_over = drawn_.unbiased_over;
   const double count = static_cast<double>(population_.size());
   result.effective_sample_ratio = outlook.sum * outlook.sum / (count * outlook.squares);
   return result;

@@ -32,6 +32,7 @@ enum class Purpose : uint32_t {
   kSystematic = 24,   // the point and the order of systematic sampling
   kIndependent = 25,  // the coin of each sample
   kSelect = 26,       // which of a pool are chosen
+  kRepeats = 27,      // who is repeated once more, by repeat factors
 };
 
 // The address of a stream. Uids are not part of it: a copy of a run draws the same.

@@ -54,7 +54,7 @@ enum class Form { kUniform, kPruned, kChosen, kWeighted, kList };
 
 Form FormOf(const PlanInput& input) {
   if (input.spec.draw.kind == Draw::Kind::kWithReplacement) return Form::kWeighted;
-  if (DrawsList(input.spec.draw.kind)) return Form::kList;
+  if (DrawsList(input.spec)) return Form::kList;
   const Preference& preference = input.spec.preference;
   switch (preference.kind) {
     case Preference::Kind::kUniform:

@@ -5,7 +5,8 @@
 //    keyed permutation orders all slots, one per cell picks the members of its last, partial pass.
 //    O(1) a position.
 //  - Weighted (score_power): independent draws from a frozen WeightIndex.
-//  - Lists (systematic, independent, rounds, bags, blocks, provided): every position written out.
+//  - Lists (systematic, independent, repeat_factor, rounds, bags, blocks, provided): every position
+//    written out.
 
 #ifndef SUBSET_SAMPLING_PLAN_H_
 #define SUBSET_SAMPLING_PLAN_H_

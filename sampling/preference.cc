@@ -9,6 +9,7 @@
 #include "sampling/leaf.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/ranks.h"
+#include "sampling/repeat_factor.h"
 
 namespace subset::sampling {
 namespace {
@@ -122,6 +123,13 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
     for (uint64_t slot = 0; slot < population.size(); ++slot) {
       result.values.push_back(chosen.Contains(population.sample(slot)) ? 1 : 0);
     }
+    return result;
+  }
+
+  if (preference.kind == Preference::Kind::kRepeatFactor) {
+    result.values = RepeatFactors(input, population);
+    const double largest = *std::max_element(result.values.begin(), result.values.end());
+    for (double& value : result.values) value /= largest;
     return result;
   }
 

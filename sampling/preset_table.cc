@@ -189,6 +189,9 @@ constexpr PresetParameter kTimeBlockParameters[] = {
 constexpr PresetParameter kRs2Parameters[] = {
     {"fraction", 0.1, "(0, 1]", "r: length of an epoch, share of N",
      [](SamplerSpec& s, double v) { s.draw.fraction = v; }, IsFraction}};
+constexpr PresetParameter kRepeatFactorParameters[] = {
+    {"threshold", 0.001, "(0, 1]", "t: labels that a smaller share of the samples has are repeated",
+     [](SamplerSpec& s, double v) { s.preference.threshold = v; }, IsFraction}};
 constexpr PresetParameter kRecencyParameters[] = {
     {"half_life", std::nullopt, "> 0",
      "age at which a sample is half as likely, in the column's unit",
@@ -216,6 +219,9 @@ constexpr PresetColumn kDifficulty[] = {
 constexpr PresetColumn kTime[] = {
     {"time", "timestamp", "column of the dataset",
      [](SamplerSpec& s, const std::string& v) { s.draw.block_column = v; }}};
+constexpr PresetColumn kLabels[] = {
+    {"labels", "labels", "column of label sets, such as the classes in an image",
+     [](SamplerSpec& s, const std::string& v) { s.preference.column = v; }}};
 constexpr PresetColumn kAge[] = {
     {"time", "timestamp", "column of the dataset",
      [](SamplerSpec& s, const std::string& v) { s.preference.column = v; }}};
@@ -348,6 +354,11 @@ absl::Span<const Preset> Presets() {
        kRankParameters, kScore},
       {"recency", "standard", "q_i = (1-lambda) 2^(-age_i/half_life)/sum + lambda/N", kSamples,
        Prefers(P::kRecency), kRecencyParameters, kAge},
+      {"repeat_factor", "Gupta et al., LVIS, CVPR 2019",
+       "mu_i = r_i = max(1, max over c in i of sqrt(t / f_c)), f_c: share of the samples with "
+       "label c; "
+       "w_i = M/(N r_i)",
+       kSamples, Prefers(P::kRepeatFactor), kRepeatFactorParameters, kLabels},
       {"rho_loss_stale", "Mindermann et al., RHO-LOSS, ICML 2022, on stored scores",
        "uniform over the `keep` N samples of largest loss - irreducible loss", kVisible,
        Band("loss", false), kHardParameters, kReducible},

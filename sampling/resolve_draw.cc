@@ -58,7 +58,7 @@ absl::Status CheckPreference(const SamplerSpec& spec) {
   if (pruning && kind != Kind::kEpoch) return refused("it draws each kept sample exactly once");
   switch (kind) {
     case Kind::kEpoch:
-      if (PrefersSet(preference)) break;
+      if (PrefersSet(preference) || spec.repeats()) break;
       return refused("only WITH_REPLACEMENT, SYSTEMATIC and INDEPENDENT draw in proportion to it");
     case Kind::kRounds:
     case Kind::kBootstrap:
@@ -75,6 +75,8 @@ absl::Status CheckPreference(const SamplerSpec& spec) {
 // What a draw that settles the shares itself is called; null for others.
 const char* SettlesShares(const SamplerSpec& spec) {
   switch (spec.draw.kind) {
+    case Kind::kEpoch:
+      return spec.repeats() ? "EPOCH by repeat_factor" : nullptr;
     case Kind::kRounds:
       return "ROUNDS";
     case Kind::kBlocks:
@@ -129,6 +131,8 @@ absl::Status CheckFraction(const SamplerSpec& spec) {
   const char* sets_length = nullptr;
   if (spec.preference.kind == Preference::Kind::kBelowMeanPruning) {
     sets_length = "below_mean_pruning sets";
+  } else if (spec.repeats()) {
+    sets_length = "the repeat factors set";
   } else if (spec.draw.kind == Kind::kIndependent &&
              spec.preference.kind == Preference::Kind::kKeepProbability) {
     sets_length = "the keep probabilities set";
@@ -208,7 +212,8 @@ absl::Status ResolveDraw(SamplerSpec* spec) {
   if (draw.kind == Kind::kDefault) {
     const Preference::Kind preference = spec->preference.kind;
     draw.kind = preference == Preference::Kind::kUniform ||
-                        preference == Preference::Kind::kBelowMeanPruning
+                        preference == Preference::Kind::kBelowMeanPruning ||
+                        preference == Preference::Kind::kRepeatFactor
                     ? Kind::kEpoch
                     : Kind::kWithReplacement;
   }

@@ -11,6 +11,26 @@ namespace {
 constexpr size_t kMaxPredicates = 16;
 constexpr size_t kMaxValues = 65536;
 
+const char* Name(Predicate::Kind kind) {
+  switch (kind) {
+    case Predicate::Kind::kIn:
+      return "in";
+    case Predicate::Kind::kNotIn:
+      return "not_in";
+    case Predicate::Kind::kRange:
+      return "range";
+    case Predicate::Kind::kQuantile:
+      return "quantile";
+    case Predicate::Kind::kAnyOf:
+      return "any_of";
+    case Predicate::Kind::kAllOf:
+      return "all_of";
+    case Predicate::Kind::kNoneOf:
+      return "none_of";
+  }
+  return "";
+}
+
 // The numbers themselves are checked by their table.
 absl::Status ResolvePredicate(const std::string& path, Predicate* predicate) {
   using Kind = Predicate::Kind;
@@ -25,10 +45,13 @@ absl::Status ResolvePredicate(const std::string& path, Predicate* predicate) {
   if (predicate->missing == Missing::kDefault) {
     predicate->missing = by_column ? Missing::kDrop : Missing::kKeep;
   }
-  const bool by_value = predicate->kind == Kind::kIn || predicate->kind == Kind::kNotIn;
-  if (by_value) {
-    const std::string field = path + (predicate->kind == Kind::kIn ? ".in" : ".not_in");
-    if (!by_column) return InvalidField(field, "needs an integer column; a score takes range");
+  if (!predicate->by_range()) {
+    const std::string field = absl::StrCat(path, ".", Name(predicate->kind));
+    if (!by_column) {
+      return InvalidField(field, predicate->by_labels()
+                                     ? "needs a column of label sets; a score takes range"
+                                     : "needs an integer column; a score takes range");
+    }
     const size_t count = predicate->values.size();
     if (count == 0 || count > kMaxValues) {
       return InvalidField(

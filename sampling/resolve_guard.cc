@@ -95,8 +95,13 @@ absl::Status ResolveUnscored(SamplerSpec* spec) {
   Guard& guard = spec->guard;
   switch (spec->preference.kind) {
     case Kind::kUniform:
+    case Kind::kRepeatFactor:
       if (guard.unscored != Unscored::kDefault) {
-        return InvalidField("guard.unscored", "is set, but a uniform preference reads no score");
+        return InvalidField("guard.unscored", absl::StrCat("is set, but ",
+                                                           spec->preference.kind == Kind::kUniform
+                                                               ? "a uniform preference"
+                                                               : "repeat_factor",
+                                                           " reads no score"));
       }
       break;
     case Kind::kScorePower:

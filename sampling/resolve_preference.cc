@@ -29,6 +29,8 @@ const char* Name(Kind kind) {
       return "self_paced";
     case Kind::kRecency:
       return "recency";
+    case Kind::kRepeatFactor:
+      return "repeat_factor";
   }
   return "";
 }
@@ -49,6 +51,11 @@ absl::Status ResolveIrreducible(const Preference& given, Preference* resolved) {
   if (given.kind == Kind::kRecency) {
     return InvalidField("preference.irreducible",
                         "is set, but recency reads times: nothing of them is irreducible");
+  }
+  if (given.kind == Kind::kRepeatFactor) {
+    return InvalidField(
+        "preference.irreducible",
+        "is set, but repeat_factor reads label sets: nothing of them is irreducible");
   }
   return ValidateName("preference.irreducible", given.irreducible);
 }
@@ -72,6 +79,9 @@ absl::Status ResolveSource(const SamplerSpec& spec, const Preference& given, Pre
     SUBSET_RETURN_IF_ERROR(ValidateName("preference.column", given.column));
   } else if (given.kind == Kind::kRecency) {
     return InvalidField("preference.column", "is empty: recency needs the column of the time");
+  } else if (given.kind == Kind::kRepeatFactor) {
+    return InvalidField("preference.column",
+                        "is empty: repeat_factor needs the column of the label sets");
   } else {
     if (!given.score.empty()) resolved->score = given.score;
     SUBSET_RETURN_IF_ERROR(
@@ -134,6 +144,9 @@ absl::Status ResolvePreference(SamplerSpec* spec) {
       break;
     case Kind::kRecency:
       keep(&P::half_life, &P::now);
+      break;
+    case Kind::kRepeatFactor:
+      resolved.threshold = given.threshold;
       break;
   }
   if (resolved.per_stratum && spec->proportion.column.empty()) {

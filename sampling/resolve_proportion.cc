@@ -112,6 +112,12 @@ absl::Status CheckQuotas(const SamplerSpec& spec) {
                         "does not go with below_mean_pruning, which draws each kept sample "
                         "exactly once");
   }
+  if (spec.preference.kind == Preference::Kind::kRepeatFactor &&
+      spec.draw.kind != Draw::Kind::kWithReplacement) {
+    return InvalidField(field,
+                        "does not go with repeat_factor, by which EPOCH draws each sample as often "
+                        "as its labels ask for");
+  }
   if (spec.draw.jittered) {
     return InvalidField(field, "does not go with draw.jittered, which spreads a batch over strata");
   }

@@ -19,12 +19,12 @@
 namespace subset::sampling {
 
 struct Predicate {
-  enum class Kind { kIn, kNotIn, kRange, kQuantile };
+  enum class Kind { kIn, kNotIn, kRange, kQuantile, kAnyOf, kAllOf, kNoneOf };
   enum class Missing { kDefault, kKeep, kDrop };
   std::string column;  // of the dataset; else
   std::string score;   // reported by the run
   Kind kind = Kind::kRange;
-  std::vector<int64_t> values;                                // kIn, kNotIn
+  std::vector<int64_t> values;  // kIn, kNotIn, and the three of label sets
   double minimum = -std::numeric_limits<double>::infinity();  // kRange
   double maximum = std::numeric_limits<double>::infinity();
   double low = 0;  // kQuantile
@@ -32,6 +32,12 @@ struct Predicate {
   Missing missing = Missing::kDefault;
   std::string within;  // kRange, kQuantile
   double minimum_keep = 0;
+
+  bool by_range() const { return kind == Kind::kRange || kind == Kind::kQuantile; }
+  // Whether it tests a column of label sets.
+  bool by_labels() const {
+    return kind == Kind::kAnyOf || kind == Kind::kAllOf || kind == Kind::kNoneOf;
+  }
 };
 
 struct Eligible {
@@ -85,13 +91,14 @@ struct Preference {
     kKeepProbability,
     kSelfPaced,
     kRecency,
+    kRepeatFactor,
   };
   enum class Scale { kEpochSum, kBatchMean };
   enum class Law { kPower, kExponential };
   enum class MissingIrreducible { kUseScore, kExclude, kStratumMean };
   Kind kind = Kind::kUniform;
   std::string score = "loss";  // reported; unused where `column` is set
-  std::string column;          // of the dataset, in place of a reported score
+  std::string column;          // of the dataset, in place of a reported score; label sets
   // Of the dataset, subtracted from the score, from the losses of DOREMI and from Select's scores.
   std::string irreducible;
   MissingIrreducible missing_irreducible = MissingIrreducible::kUseScore;
@@ -109,7 +116,7 @@ struct Preference {
   double keep = 1;
   double beta = 1;  // keep_probability
   double least = 1;
-  double threshold = 1;  // self_paced
+  double threshold = 1;  // self_paced, repeat_factor
   bool soft = false;
   double half_life = 1;  // recency
   std::optional<double> now;
@@ -181,6 +188,10 @@ struct SamplerSpec {
   std::set<std::string> DatasetColumns() const;
   // Whether an epoch's draws take scores that are reported in it.
   bool live() const { return snapshot != Snapshot::kEpoch; }
+  // Whether the labels of a sample say how often it stands in an epoch, where draws are resolved.
+  bool repeats() const {
+    return draw.kind == Draw::Kind::kEpoch && preference.kind == Preference::Kind::kRepeatFactor;
+  }
   // Whether plans depend on what the run has reported.
   bool score_driven() const { return !ScoreColumns().empty(); }
 };

@@ -120,6 +120,9 @@ void AddPreference(Preference* preference, Numbers* numbers) {
         Add(numbers, "preference.recency.now", &*preference->now, kFinite);
       }
       break;
+    case Kind::kRepeatFactor:
+      Add(numbers, "preference.repeat_factor.threshold", &preference->threshold, kFraction);
+      break;
   }
 }
 

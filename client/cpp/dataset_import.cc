@@ -3,7 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/sync_stream.h>
 
-#include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "absl/base/config.h"
@@ -30,6 +30,7 @@ size_t Width(v1::ColumnType type) {
       return 2;
     case v1::COLUMN_TYPE_UINT32:
     case v1::COLUMN_TYPE_FLOAT32:
+    case v1::COLUMN_TYPE_LABEL_SET:  // of each label, and of how many there are
       return 4;
     case v1::COLUMN_TYPE_INT64:
     case v1::COLUMN_TYPE_FLOAT64:
@@ -39,12 +40,59 @@ size_t Width(v1::ColumnType type) {
   }
 }
 
+// Some samples that are sent together.
+struct Piece {
+  size_t bytes = 0;
+  uint64_t samples = 0;
+};
+
+// Returns the whole samples, as many as one message may hold, that `bytes` begin with.
+Piece FirstPiece(v1::ColumnType type, absl::string_view bytes) {
+  bytes = bytes.substr(0, kChunkBytes);
+  Piece piece;
+  if (type != v1::COLUMN_TYPE_LABEL_SET) {
+    piece.samples = bytes.size() / Width(type);
+    piece.bytes = piece.samples * Width(type);
+    return piece;
+  }
+  uint32_t labels;
+  while (bytes.size() - piece.bytes >= sizeof(labels)) {
+    std::memcpy(&labels, bytes.data() + piece.bytes, sizeof(labels));
+    const size_t size = (size_t{1} + labels) * sizeof(labels);
+    if (size > bytes.size() - piece.bytes) break;
+    piece.bytes += size;
+    ++piece.samples;
+  }
+  return piece;
+}
+
+uint64_t CountSamples(v1::ColumnType type, absl::string_view bytes) {
+  uint64_t samples = 0;
+  for (Piece piece; !bytes.empty(); bytes.remove_prefix(piece.bytes)) {
+    piece = FirstPiece(type, bytes);
+    if (piece.samples == 0) return 0;  // cut off
+    samples += piece.samples;
+  }
+  return samples;
+}
+
+uint64_t CountLabels(const ImportColumn& column, uint64_t num_samples) {
+  if (column.type != v1::COLUMN_TYPE_LABEL_SET) return 0;
+  return column.bytes.size() / sizeof(uint32_t) - num_samples;
+}
+
 absl::Status Validate(const DatasetImport& dataset) {
   for (size_t i = 0; i < dataset.columns.size(); ++i) {
     const ImportColumn& column = dataset.columns[i];
     const std::string field = absl::StrCat("columns[", i, "] \"", column.name, "\"");
     const size_t width = Width(column.type);
     if (width == 0) return InvalidField(field, absl::StrCat("has no known type: ", column.type));
+    if (column.type == v1::COLUMN_TYPE_LABEL_SET) {
+      const uint64_t samples = CountSamples(column.type, column.bytes);
+      if (samples == dataset.num_samples) continue;
+      return InvalidField(field, absl::StrCat("holds label sets of ", samples, " samples; ",
+                                              dataset.num_samples, " are needed"));
+    }
     if (column.bytes.size() % width != 0 || column.bytes.size() / width != dataset.num_samples) {
       return InvalidField(field,
                           absl::StrCat("has ", column.bytes.size(), " bytes; ", dataset.num_samples,
@@ -70,6 +118,7 @@ v1::ImportDatasetRequest HeaderOf(const DatasetImport& dataset) {
     auto* declared = header->add_columns();
     declared->set_name(column.name);
     declared->set_type(column.type);
+    declared->set_num_labels(CountLabels(column, dataset.num_samples));
   }
   return message;
 }
@@ -81,15 +130,17 @@ void WriteAll(const DatasetImport& dataset, grpc::ClientWriter<v1::ImportDataset
   uint64_t sent = 0;
   v1::ImportDatasetRequest message;
   for (const ImportColumn& column : dataset.columns) {
-    const size_t width = Width(column.type);
-    for (size_t begin = 0; begin < column.bytes.size(); begin += kChunkBytes) {
-      const absl::string_view piece = column.bytes.substr(begin, kChunkBytes);
+    absl::string_view left = column.bytes;
+    for (uint64_t first = 0; !left.empty();) {
+      const Piece piece = FirstPiece(column.type, left);
       auto* chunk = message.mutable_chunk();
       chunk->set_column(column.name);
-      chunk->set_first_sample(begin / width);
-      chunk->set_data(piece.data(), piece.size());
+      chunk->set_first_sample(first);
+      chunk->set_data(left.data(), piece.bytes);
       if (!writer->Write(message)) return;
-      sent += piece.size();
+      left.remove_prefix(piece.bytes);
+      first += piece.samples;
+      sent += piece.bytes;
       if (dataset.progress) dataset.progress(sent, total);
     }
   }

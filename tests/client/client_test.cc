@@ -176,6 +176,67 @@ TEST_F(ClientTest, ImportSendsEveryByteInPiecesOfAtMostOneMebibyte) {
   EXPECT_EQ(progress.back(), std::make_pair(uint64_t{3'600'000}, uint64_t{3'600'000}));
 }
 
+TEST_F(ClientTest, LabelSetsTravelAsWholeSamples) {
+  // 200,000 samples of 0 to 6 labels, unsorted and with one twice.
+  std::vector<uint64_t> offsets = {0};
+  std::vector<uint32_t> labels;
+  for (uint32_t i = 0; i < 200'000; ++i) {
+    for (uint32_t k = i % 7; k > 0; --k) labels.push_back(k == 3 ? 2 : 1000 * k + i % 5);
+    if (i % 7 >= 3) labels.push_back(2);
+    offsets.push_back(labels.size());
+  }
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, EncodeLabelSets(offsets, labels));
+  DatasetImport dataset;
+  dataset.name = "d";
+  dataset.num_samples = 200'000;
+  dataset.columns = {ImportColumn("classes", v1::COLUMN_TYPE_LABEL_SET, bytes)};
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset created, client_->ImportDataset(dataset));
+  EXPECT_EQ(server_.column("d", "classes"), bytes);
+  EXPECT_EQ(created.columns(0).num_labels(), bytes.size() / 4 - 200'000);
+  EXPECT_GT(server_.chunk_sizes().size(), 3u);
+  size_t at = 0;
+  uint64_t samples = 0;
+  for (const size_t size : server_.chunk_sizes()) {
+    EXPECT_LE(size, size_t{1} << 20);
+    const size_t end = at + size;
+    while (at < end) {  // whole sets, ascending
+      uint32_t set[8];
+      std::memcpy(set, &bytes[at], 4);
+      ASSERT_LE(set[0], 6u);
+      std::memcpy(set, &bytes[at], 4 * (1 + set[0]));
+      for (uint32_t k = 2; k <= set[0]; ++k) ASSERT_LT(set[k - 1], set[k]);
+      at += 4 * (1 + set[0]);
+      ++samples;
+    }
+    ASSERT_EQ(at, end);
+  }
+  EXPECT_EQ(samples, 200'000u);
+
+  dataset.num_samples = 199'999;
+  EXPECT_THAT(client_->ImportDataset(dataset),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("holds label sets of 200000 samples; 199999 are needed")));
+  dataset.columns[0].bytes.remove_suffix(4);
+  EXPECT_THAT(client_->ImportDataset(dataset), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(LabelSetsTest, OffsetsAndLabelsAreChecked) {
+  EXPECT_THAT(EncodeLabelSets({0, 2, 2, 3}, {7, 5, 9}),
+              IsOkAndHolds(std::string("\2\0\0\0\5\0\0\0\7\0\0\0\0\0\0\0\1\0\0\0\x09\0\0\0", 24)));
+  EXPECT_THAT(EncodeLabelSets({}, {}), FieldIs("offsets"));
+  EXPECT_THAT(EncodeLabelSets({1, 3}, {1, 2, 3}), FieldIs("offsets"));
+  EXPECT_THAT(EncodeLabelSets({0, 2}, {1, 2, 3}), FieldIs("offsets"));
+  const auto falling = EncodeLabelSets({0, 2, 1, 3}, {1, 2, 3});
+  EXPECT_THAT(falling,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1 is outside [2, 3]")));
+  EXPECT_THAT(falling, FieldIs("offsets[2]"));
+  EXPECT_THAT(EncodeLabelSets({0, 9, 3}, {1, 2, 3}), FieldIs("offsets[1]"));
+  std::vector<uint32_t> many(65537);
+  for (uint32_t k = 0; k < many.size(); ++k) many[k] = k;
+  EXPECT_THAT(EncodeLabelSets({0, 65537}, many),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sample 0 has 65537 labels")));
+}
+
 TEST_F(ClientTest, ImportStartsAgainAfterUnavailable) {
   const std::vector<int64_t> when = {1, -2, 3};
   DatasetImport dataset;

@@ -307,6 +307,34 @@ TEST_F(ColumnsTest, CsvErrorsNameTheLineAndTheColumn) {
               HasSubstr("line 2 is longer than 1048576 bytes"));
 }
 
+TEST_F(ColumnsTest, LabelSetsAreReadFromTextAndFromBooleanMatrices) {
+  const auto set = v1::COLUMN_TYPE_LABEL_SET;
+  const std::string expected = Bytes<uint32_t>({2, 3, 17, 0, 1, 4294967295});
+  ASSERT_OK_AND_ASSIGN(ColumnValues text,
+                       One("id,label\n1, 17 3\t17\n2,\n3,\"4294967295\"\n", set));
+  EXPECT_EQ(text.size(), 3u);
+  EXPECT_EQ(text.bytes(), expected);
+  EXPECT_EQ(text.missing(), 0u);
+  for (const char* bad : {"-1", "4294967296", "cat", "1.5", "nan"}) {
+    EXPECT_THAT(
+        Error(absl::StrCat("label,id\n3 ", bad, ",1\n"), set),
+        HasSubstr(absl::StrCat("line 2, column \"label\": \"", bad, "\" is no label in [0, ")));
+  }
+  const auto matrix = [](const std::string& shape, const std::string& data) {
+    return Npy(absl::StrCat("{'descr': '|b1', 'fortran_order': False, 'shape': ", shape, ", }"),
+               data);
+  };
+  ASSERT_OK_AND_ASSIGN(ColumnValues read,
+                       One(matrix("(3, 4)", std::string("\0\1\0\1\0\0\0\0\1\0\0\0", 12))));
+  EXPECT_EQ(read.type(), set);
+  EXPECT_EQ(read.bytes(), Bytes<uint32_t>({2, 1, 3, 0, 1, 0}));
+  EXPECT_THAT(Error(matrix("(3, 4)", std::string(11, 0))),
+              HasSubstr("promises 3 rows of 4 bytes, 11 bytes of them are there"));
+  EXPECT_THAT(Error(matrix("(3, 4)", std::string(13, 0))), HasSubstr("goes on after the 3 rows"));
+  EXPECT_THAT(Error(matrix("(3, 0)", ""), set), HasSubstr("1 to 1048576 labels"));
+  EXPECT_THAT(Error(Npy("|u1", 3, "abc"), set), HasSubstr("is no boolean matrix"));
+}
+
 TEST_F(ColumnsTest, EmptyCellsAreMissingWhenAllowed) {
   ASSERT_OK_AND_ASSIGN(ColumnValues column, One("label,b\n,1\n0.5,1\nNaN,1\n", {}, true));
   EXPECT_EQ(column.type(), v1::COLUMN_TYPE_FLOAT32);

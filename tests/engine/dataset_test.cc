@@ -1,9 +1,12 @@
 // Imports, and the calls about datasets.
 
 #include <limits>
+#include <numeric>
+#include <random>
 
 #include "engine/dataset_import.h"
 #include "engine/sha256.h"
+#include "google/protobuf/text_format.h"
 #include "tests/engine/engine_testing.h"
 
 namespace subset {
@@ -185,6 +188,146 @@ TEST(DatasetTest, ChunksAreChecked) {
   EXPECT_THAT(import->Append(ChunkOf("label", 0, std::string(20, 'x'))), StatusIs(kInvalid));
   EXPECT_THAT(CommitOf(import.get()), StatusIs(kInvalid));
   EXPECT_TRUE(t.engine->ListDatasets({})->datasets().empty());
+}
+
+// Sample i has the labels of a random subset of ten.
+LabelSets RandomSets(uint64_t n, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  LabelSets sets(n);
+  for (auto& labels : sets) {
+    const uint64_t bits = random() & random();
+    for (uint32_t label = 0; label < 10; ++label) {
+      if ((bits >> label & 1) != 0) labels.push_back(label * 7);
+    }
+  }
+  return sets;
+}
+
+TEST(LabelSetsTest, AnImportIsDescribedHashedKeptAndRecovered) {
+  TestEngine t;
+  const LabelSets sets = RandomSets(140000, 1);  // three chunks
+  const std::string bytes = EncodeSets(sets);
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset dataset,
+                       t.Import("d", sets.size(), {{SetsOf("classes", sets), bytes}}));
+  const v1::Column& column = dataset.columns(0);
+  EXPECT_EQ(column.type(), v1::COLUMN_TYPE_LABEL_SET);
+  EXPECT_EQ(column.num_labels(), bytes.size() / 4 - sets.size());
+  EXPECT_EQ(column.distinct_values(), 10u);
+  EXPECT_EQ(column.sha256(), Sha256Of(bytes));
+  EXPECT_EQ(dataset.fingerprint(),
+            Sha256Of(absl::StrCat("num_samples 140000\nclasses 7 ", Sha256Of(bytes), "\n")));
+  ASSERT_OK_AND_ASSIGN(const v1::Dataset again,
+                       t.Import("d", sets.size(), {{SetsOf("classes", sets), bytes}}));
+  EXPECT_EQ(again.SerializeAsString(), dataset.SerializeAsString());
+
+  // What a plan reads of it is the same before and after a restart, from the log and from images.
+  const std::string spec =
+      "eligible { all { column: 'classes' all_of { values: 7 values: 63 } } }"
+      "preference { repeat_factor { threshold: 1 } column: 'classes' }";
+  v1::SamplerSpec proto;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(spec, &proto));
+  ASSERT_OK(t.CreateSampler("d/s", proto));
+  ASSERT_OK_AND_ASSIGN(const v1::Run run, t.CreateRun("r", "d/s", 64));
+  const std::vector<uint32_t> drawn = t.EpochIndices(run.uid(), 0);
+  for (const uint32_t i : drawn) {
+    ASSERT_THAT(sets[i], ::testing::IsSupersetOf({7u, 63u})) << i;
+  }
+  EXPECT_GT(drawn.size(), 8000u);
+  t.CrashAndReopen();
+  EXPECT_EQ(t.EpochIndices(run.uid(), 0), drawn);
+  ASSERT_OK(t.engine->FoldNow());
+  t.Reopen();
+  EXPECT_EQ(t.EpochIndices(run.uid(), 0), drawn);
+  EXPECT_EQ(t.engine->ListDatasets({})->datasets(0).SerializeAsString(),
+            dataset.SerializeAsString());
+}
+
+TEST(LabelSetsTest, ChunksAreChecked) {
+  TestEngine t;
+  v1::Column declared = ColumnOf("c", v1::COLUMN_TYPE_LABEL_SET);
+  declared.set_num_labels(4);
+  const auto append = [&](const std::vector<uint32_t>& words, size_t cut = 0) {
+    const std::string bytes = Encode(words);
+    auto import = *t.engine->StartImport(HeaderOf("d", 3, {declared}));
+    return import->Append(ChunkOf("c", 0, bytes.substr(0, bytes.size() - cut)));
+  };
+  EXPECT_OK(append({1, 5, 0, 3, 1, 2, 4294967295}));
+  const auto refused = [](const absl::Status& status, const std::string& text) {
+    EXPECT_THAT(status, StatusIs(kInvalid, HasSubstr(text)));
+    EXPECT_THAT(status, FieldIs("chunk.data"));
+  };
+  refused(append({1, 5, 2, 9, 7}), "sample 1 of column \"c\" has label 7 after 9");
+  refused(append({2, 5, 5}), "sample 0 of column \"c\" has label 5 after 5");
+  refused(append({0, 2, 9}), "sample 1 of column \"c\" is cut off");
+  refused(append({65537}), "sample 0 of column \"c\" has 65537 labels, more than 65536");
+  refused(append({0, 0, 0, 0}), "ends at sample 4, past the 3");
+  refused(append({5, 1, 2, 3, 4, 5}), "to 5 labels, past its num_labels 4");
+  refused(append({1, 5}, 1), "not a multiple of 4");
+}
+
+TEST(LabelSetsTest, HeadersSayHowManyLabelsWillCome) {
+  TestEngine t;
+  v1::Column column = ColumnOf("c", v1::COLUMN_TYPE_LABEL_SET);
+  column.set_num_labels(2 * 65536 + 1);
+  const absl::Status many = t.engine->StartImport(HeaderOf("d", 2, {column})).status();
+  EXPECT_THAT(many, StatusIs(kInvalid, HasSubstr("131073 is outside [0, 131072]")));
+  EXPECT_THAT(many, FieldIs("header.columns[0].num_labels"));
+  v1::Column label = ColumnOf("label", v1::COLUMN_TYPE_UINT8);
+  label.set_num_labels(1);
+  EXPECT_THAT(t.engine->StartImport(HeaderOf("d", 2, {label})),
+              StatusIs(kInvalid, HasSubstr("only LABEL_SET has labels")));
+  column.set_num_labels(3);
+  ASSERT_OK_AND_ASSIGN(auto import, t.engine->StartImport(HeaderOf("d", 2, {column})));
+  ASSERT_OK(import->Append(ChunkOf("c", 0, Encode<uint32_t>({1, 4, 1, 4}))));
+  EXPECT_THAT(CommitOf(import.get()),
+              StatusIs(kInvalid, HasSubstr("truncated: column \"c\" has 2 of its 3 labels")));
+  // Memory is known before it is taken.
+  t.options.max_memory_bytes = 1000;
+  t.Reopen();
+  column.set_num_labels(300);
+  EXPECT_THAT(t.engine->StartImport(HeaderOf("d", 2, {column})),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("needs 1208 bytes")));
+}
+
+TEST(LabelSetsTest, TooManyLabelsForOneImageAreRefused) {
+  TestEngine t;
+  v1::Column column = ColumnOf("c", v1::COLUMN_TYPE_LABEL_SET);
+  column.set_num_labels(101 * 65536);
+  ASSERT_OK_AND_ASSIGN(auto import, t.engine->StartImport(HeaderOf("d", 70000, {column})));
+  std::vector<uint32_t> all(65537, 65536);
+  std::iota(all.begin() + 1, all.end(), 0);
+  const std::string set = Encode(all);  // every label from 0 to 65,535
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_OK(import->Append(ChunkOf("c", i, set)));
+  EXPECT_THAT(import->Append(ChunkOf("c", 100, set)),
+              StatusIs(kInvalid, HasSubstr("brings samples 0 to 65535 of column \"c\" to 6619136 "
+                                           "labels, more than 6553600")));
+}
+
+// What reads a column relies on its kind.
+TEST(LabelSetsTest, AColumnStaysOfItsKind) {
+  TestEngine t;
+  const LabelSets sets = {{1}, {}, {2, 3}};
+  ASSERT_OK(t.Import("d", 3,
+                     {{SetsOf("classes", sets), EncodeSets(sets)},
+                      {ColumnOf("label", v1::COLUMN_TYPE_UINT8), "abc"}}));
+  auto early = t.engine->StartImport(HeaderOf("d", 3, {ColumnOf("more", v1::COLUMN_TYPE_UINT8)}));
+  ASSERT_OK(early);
+  ASSERT_OK((*early)->Append(ChunkOf("more", 0, "abc")));
+  for (const auto& [column, bytes] : std::vector<std::pair<v1::Column, std::string>>{
+           {SetsOf("label", sets), EncodeSets(sets)},
+           {ColumnOf("classes", v1::COLUMN_TYPE_UINT8), "abc"}}) {
+    const absl::Status refused = t.Import("d", 3, {{column, bytes}}).status();
+    EXPECT_THAT(refused,
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("need another name")));
+    EXPECT_THAT(refused, ReasonIs("COLUMN_KIND_DIFFERS"));
+    EXPECT_THAT(refused, FieldIs("header.columns"));
+  }
+  // Decided again when an import commits that began before.
+  ASSERT_OK(t.Import("d", 3, {{SetsOf("more", sets), EncodeSets(sets)}}));
+  EXPECT_THAT(CommitOf(early->get()), ReasonIs("COLUMN_KIND_DIFFERS"));
+  EXPECT_OK(t.Import("d", 3, {{ColumnOf("label", v1::COLUMN_TYPE_INT64), std::string(24, 'x')}}));
+  t.CrashAndReopen();
+  EXPECT_EQ(t.engine->ListDatasets({})->datasets(0).columns_size(), 3);
 }
 
 TEST(DatasetTest, ATruncatedImportLeavesNothing) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "engine/column_rows.h"
 #include "engine/lease_terms.h"
 
 namespace subset {
@@ -12,6 +13,29 @@ v1::Column ColumnOf(const std::string& name, v1::ColumnType type) {
   column.set_name(name);
   column.set_type(type);
   return column;
+}
+
+std::string EncodeSets(const LabelSets& sets) {
+  std::vector<uint32_t> words;
+  for (const std::vector<uint32_t>& labels : sets) {
+    words.push_back(static_cast<uint32_t>(labels.size()));
+    words.insert(words.end(), labels.begin(), labels.end());
+  }
+  return Encode(words);
+}
+
+v1::Column SetsOf(const std::string& name, const LabelSets& sets) {
+  v1::Column column = ColumnOf(name, v1::COLUMN_TYPE_LABEL_SET);
+  column.set_num_labels(EncodeSets(sets).size() / sizeof(uint32_t) - sets.size());
+  return column;
+}
+
+std::shared_ptr<StoredColumn> Stored(const std::string& name, const LabelSets& sets) {
+  log::v1::StoredColumn stored;
+  *stored.mutable_column() = SetsOf(name, sets);
+  auto chunks = std::make_shared<ColumnValues>();
+  chunks->chunks.push_back(EncodeSets(sets));
+  return std::make_shared<StoredColumn>(stored, sets.size(), chunks);
 }
 
 v1::AcknowledgeRequest Acknowledgement(Uid run, const v1::Batch& batch, const std::string& worker,
@@ -56,15 +80,20 @@ absl::StatusOr<v1::Dataset> TestEngine::Import(
   header.set_create_only(create_only);
   for (const auto& [column, bytes] : columns) *header.add_columns() = column;
   SUBSET_ASSIGN_OR_RETURN(auto import, engine->StartImport(header));
-  constexpr size_t kPiece = 120000;  // a multiple of every width; not of a chunk
   for (const auto& [column, bytes] : columns) {
-    const uint64_t width = bytes.size() / num_samples;
-    for (size_t at = 0; at < bytes.size(); at += kPiece) {
+    // Pieces that do not go up in chunks.
+    const uint64_t piece =
+        column.type() == v1::COLUMN_TYPE_LABEL_SET ? 10007 : 120000 * num_samples / bytes.size();
+    absl::string_view left = bytes;
+    for (uint64_t first = 0; !left.empty();) {
+      const ColumnRows rows = TakeRows(column.type(), left, std::max<uint64_t>(1, piece));
       v1::ImportDatasetRequest::Chunk chunk;
       chunk.set_column(column.name());
-      chunk.set_first_sample(at / width);
-      chunk.set_data(bytes.substr(at, kPiece));
+      chunk.set_first_sample(first);
+      chunk.set_data(std::string(left.substr(0, rows.bytes)));
       SUBSET_RETURN_IF_ERROR(import->Append(chunk));
+      left.remove_prefix(rows.bytes);
+      first += rows.samples;
     }
   }
   Pending<absl::StatusOr<v1::Dataset>> committed;

@@ -148,6 +148,11 @@ class TestEngine {
 
 v1::Column ColumnOf(const std::string& name, v1::ColumnType type);
 
+// Label sets as they travel; the labels of each sample ascend.
+using LabelSets = std::vector<std::vector<uint32_t>>;
+std::string EncodeSets(const LabelSets& sets);
+v1::Column SetsOf(const std::string& name, const LabelSets& sets);
+
 // A column in memory, as an import of less than a chunk would bring it.
 template <typename T>
 std::shared_ptr<StoredColumn> Stored(const std::string& name, v1::ColumnType type,
@@ -159,6 +164,9 @@ std::shared_ptr<StoredColumn> Stored(const std::string& name, v1::ColumnType typ
   chunks->chunks.push_back(Encode(values));
   return std::make_shared<StoredColumn>(stored, values.size(), chunks);
 }
+
+// The same, of label sets.
+std::shared_ptr<StoredColumn> Stored(const std::string& name, const LabelSets& sets);
 
 // Acknowledges the whole of a leased batch; as failed where a reason is given.
 v1::AcknowledgeRequest Acknowledgement(Uid run, const v1::Batch& batch, const std::string& worker,

@@ -10,7 +10,8 @@ namespace {
 using ::testing::HasSubstr;
 using Spec = sampling::SamplerSpec;
 
-// Four samples: a label in {1, 2}, a key of too many values, a quality and a size that is negative.
+// Four samples: a label in {1, 2}, a key of too many values, a quality, a size that is negative and
+// sets of classes.
 Dataset Small() {
   Dataset dataset;
   dataset.proto.set_name("d");
@@ -19,6 +20,7 @@ Dataset Small() {
   dataset.columns["key"] = Stored<int64_t>("key", v1::COLUMN_TYPE_INT64, {1, 2, 3, 4}, 65537);
   dataset.columns["quality"] =
       Stored<float>("quality", v1::COLUMN_TYPE_FLOAT32, {0.f, 1.f, NAN, 2.f}, 0);
+  dataset.columns["classes"] = Stored("classes", {{1, 2}, {}, {2}, {9}});
   dataset.columns["size"] = Stored<double>("size", v1::COLUMN_TYPE_FLOAT64, {1, 2, -3, 4}, 0);
   return dataset;
 }
@@ -56,6 +58,39 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
               FieldIs("spec.proportion.column"));
   EXPECT_THAT(check([](Spec& s) { s.proportion.size_column = "sizes"; }),
               FieldIs("spec.proportion.size_column"));
+  const auto labels = [&](const std::string& column, Kind kind) {
+    return check(predicate(column, kind, ""));
+  };
+  for (const Kind kind : {Kind::kAnyOf, Kind::kAllOf, Kind::kNoneOf}) {
+    EXPECT_OK(labels("classes", kind));
+    EXPECT_THAT(labels("label", kind),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("\"label\" is of type COLUMN_TYPE_UINT8; COLUMN_TYPE_LABEL_SET "
+                                   "is needed, as of \"classes\"")));
+    EXPECT_THAT(labels("clases", kind),
+                StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean \"classes\"")));
+  }
+  for (const Kind kind : {Kind::kIn, Kind::kRange, Kind::kQuantile}) {
+    EXPECT_THAT(labels("classes", kind), FieldIs("spec.eligible.all[1].column"));
+  }
+  EXPECT_THAT(check(predicate("quality", Kind::kRange, "classes")),
+              FieldIs("spec.eligible.all[1].within"));
+  EXPECT_THAT(check([](Spec& s) { s.proportion.column = "classes"; }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("an integer type is needed")));
+  EXPECT_THAT(check([](Spec& s) { s.proportion.size_column = "classes"; }),
+              FieldIs("spec.proportion.size_column"));
+  EXPECT_THAT(check([](Spec& s) { s.preference.column = "classes"; }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a number per sample")));
+  EXPECT_THAT(check([](Spec& s) { s.preference.irreducible = "classes"; }),
+              FieldIs("spec.preference.irreducible"));
+  const auto repeats = [](const std::string& column) {
+    return [column](Spec& s) {
+      s.preference.kind = sampling::Preference::Kind::kRepeatFactor;
+      s.preference.column = column;
+    };
+  };
+  EXPECT_OK(check(repeats("classes")));
+  EXPECT_THAT(check(repeats("label")), FieldIs("spec.preference.column"));
   const auto nested = [](Spec& s) {
     s.proportion.column = "label";
     auto within = std::make_shared<sampling::Proportion>();
@@ -76,6 +111,7 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
   };
   EXPECT_OK(check(blocks("key", 4, 3)));
   EXPECT_THAT(check(blocks("time", 1, 0)), FieldIs("spec.draw.blocks.column"));
+  EXPECT_THAT(check(blocks("classes", 1, 0)), FieldIs("spec.draw.blocks.column"));
   EXPECT_THAT(check(blocks("key", 5, 0)), FieldIs("spec.draw.blocks.length"));
   EXPECT_THAT(check(blocks("key", 1, 4)), FieldIs("spec.draw.blocks.gap"));
 }
@@ -108,6 +144,29 @@ TEST(SpecCheckTest, ValuesMustFit) {
   EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kSpec),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nan at sample 2")));
   spec.proportion.size_column = "key";
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
+}
+
+TEST(SpecCheckTest, RepeatFactorsMustMakeNoEpochThatIsTooLong) {
+  Dataset dataset;
+  dataset.proto.set_num_samples(100);
+  LabelSets sets(100);
+  for (uint32_t i = 0; i < 100; ++i) sets[i] = {i};
+  dataset.columns["classes"] = Stored("classes", sets);
+  Spec spec;
+  spec.preference.kind = sampling::Preference::Kind::kRepeatFactor;
+  spec.preference.column = "classes";
+  spec.preference.threshold = 1;
+  ASSERT_OK(sampling::ResolveSpec(&spec));
+  EXPECT_TRUE(NeedsValues(spec));
+  const absl::Status refused = CheckValues(spec, dataset, DefinedBy::kSpec);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("1 makes an epoch of 1000 positions, which is more than "
+                                          "800, 8 for each eligible sample")));
+  EXPECT_THAT(refused, FieldIs("spec.preference.repeat_factor.threshold"));
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kPreset),
+              FieldIs("preset.parameters[threshold]"));
+  spec.preference.threshold = .64;
   EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
 }
 

@@ -27,6 +27,9 @@ TEST(SpecProtoTest, EveryChoiceSurvives) {
            "           all { column: 'quality' quantile { low: 0.1 high: 0.9 } within: 'label'"
            "                 minimum_keep: 0.2 } }",
            "eligible { all { score: 'loss' range { maximum: 9 } missing: DROP } }",
+           "eligible { all { column: 'classes' any_of { values: 1 values: 2 } }"
+           "           all { column: 'classes' all_of { values: 7 } }"
+           "           all { column: 'classes' none_of { values: 3 } } }",
            "proportion { kind: TEMPERATURE column: 'domain' temperature: 5 size_column: 'seconds'"
            "             within { kind: EQUAL column: 'dialect' } }",
            "proportion { kind: EFFECTIVE_NUMBER column: 'label' effective_beta: 0.999 }",
@@ -48,6 +51,7 @@ TEST(SpecProtoTest, EveryChoiceSurvives) {
            "preference { keep_probability { beta: 2 least: 0.1 } }",
            "preference { self_paced { threshold: 3 soft: true } }",
            "preference { recency { half_life: 30 now: 17 } column: 'time' }",
+           "preference { repeat_factor { threshold: 0.001 } column: 'classes' }",
            "preference { score_power { alpha: 1 } column: 'quality' }",
            "preference { softmax { temperature: 1 } irreducible: 'il'"
            "             missing_irreducible: STRATUM_MEAN }",

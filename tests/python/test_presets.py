@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 from typing import Any, Dict, List
 
 import numpy as np
 import pytest
+import torch
 
 import subset
 
 SAMPLES = 600
 _random = np.random.default_rng(7)
-COLUMNS: Dict[str, np.ndarray] = {
+# Label 0 in all, 1 in a tenth, 2 in a hundredth; 9 in one sample.
+LABELS = [[0] + [1] * (i % 10 == 0) + [2] * (i % 100 == 1) + [9] * (i == 17) for i in range(SAMPLES)]
+COLUMNS: Dict[str, Any] = {
+    "labels": LABELS,
     "label": np.repeat(np.arange(3), [400, 150, 50]).astype(np.uint8),
     "group": (np.arange(SAMPLES) % 4).astype(np.uint8),
     "quality": _random.random(SAMPLES).astype(np.float32),
@@ -99,6 +105,86 @@ def test_a_preview_says_what_is_drawn_and_an_explanation_why(client: subset.Clie
     assert drawn["eligible"] and drawn["preference"] == pytest.approx(1 / members)
     with pytest.raises(subset.SubsetError, match=str(SAMPLES)):
         client.explain_sample(f"{name}/s", SAMPLES)
+
+
+def repeat_factors(labels: List[List[int]], threshold: float) -> np.ndarray:
+    images: Dict[int, int] = {}
+    for label in (c for each in labels for c in each):
+        images[label] = images.get(label, 0) + 1
+    rarest = np.array([min(images[c] for c in each) for each in labels]) / len(labels)
+    return np.maximum(1, np.sqrt(threshold / rarest))
+
+
+def test_repeat_factors_are_those_of_the_paper(client: subset.Client, name: str) -> None:
+    dataset = client.ensure_dataset(name, columns=COLUMNS)
+    column = {c.name: c for c in dataset.columns}["labels"]
+    assert (column.type, column.distinct_values) == ("label_set", 4)
+    assert column.num_labels == sum(map(len, LABELS))
+    assert client.ensure_dataset(name, columns=COLUMNS) == dataset
+    client.ensure_sampler(f"{name}/s", preset="repeat_factor", threshold=0.05)
+    run = client.run(name, sampler=f"{name}/s", seed=3, global_batch_size=32)
+    expected = repeat_factors(LABELS, 0.05)
+    assert len(set(expected)) == 3
+    for epoch in range(3):
+        draws = train_epoch(run, epoch)
+        indices = np.concatenate([draw.indices for draw in draws])
+        assert abs(len(indices) - expected.sum()) < 1
+        counts = np.bincount(indices, minlength=SAMPLES)
+        assert ((counts == np.floor(expected)) | (counts == np.ceil(expected))).all()
+        weights = np.concatenate([draw.weights for draw in draws])
+        np.testing.assert_allclose(
+            weights, len(indices) / SAMPLES / expected[indices], rtol=1e-6
+        )
+        assert {draw.unbiased_over for draw in draws} == {"batch"}
+        again = np.concatenate([draw.indices for draw in run.batches(epoch)])
+        np.testing.assert_array_equal(again, indices)
+    explained = client.explain_sample(f"{name}/s", 17)
+    assert explained["score"] == explained["expected_draws"] == pytest.approx(expected[17])
+
+
+def test_losses_of_objects_become_scores_as_the_manual_prints(client: subset.Client, name: str) -> None:
+    manual = (pathlib.Path(__file__).resolve().parents[2] / "docs/strategies.md").read_text()
+    (code,) = [c for c in re.findall(r"```python\n(.*?)```", manual, re.DOTALL) if "per_object" in c]
+    client.ensure_dataset(name, columns=COLUMNS)
+    client.ensure_sampler(f"{name}/s", preset="uniform")
+    run = client.run(name, sampler=f"{name}/s", seed=1, global_batch_size=4)
+    draw = run.batch(0, 0, 4)
+    owner = torch.tensor([0, 2, 0, 3, 3, 3])  # image 1 has no object
+    per_object = torch.tensor([1.0, 5.0, 3.0, 2.0, 2.0, 8.0], requires_grad=True)
+    exec(code, {"np": np, "run": run, "draw": draw, "per_object": per_object, "owner": owner})
+    run.flush(timeout=60)
+    for score, expected in (("loss", [2, 0, 5, 4]), ("total", [4, 0, 5, 12]), ("hardest", [3, 0, 5, 8])):
+        spec = {"preference": {"score_power": {"score": score, "alpha": 1}}}
+        client.ensure_sampler(f"{name}/{score}", spec=spec)
+        seen = [
+            client.explain_sample(f"{name}/{score}", int(i), run=name).get("score") for i in draw.indices
+        ]
+        assert seen == expected
+
+
+def test_label_sets_are_filtered_by(client: subset.Client, name: str) -> None:
+    client.ensure_dataset(name, columns=COLUMNS)
+
+    def eligible(**test: List[int]) -> int:
+        tests = [{"column": "labels", key: {"values": values}} for key, values in test.items()]
+        sampler = f"{name}/{'-'.join(test).replace('_', '-')}"
+        client.ensure_sampler(sampler, spec={"eligible": {"all": tests}})
+        return int(client.preview_sampler(sampler)["eligible_samples"])
+
+    assert eligible(any_of=[1, 2]) == 66
+    assert eligible(all_of=[0, 9]) == 1
+    assert eligible(none_of=[1]) == 540
+    assert eligible(any_of=[1, 2], none_of=[2]) == 60
+    explained = client.explain_sample(f"{name}/any-of", 17)
+    assert not explained["eligible"] and explained["predicates"][0]["value"] == 0
+    with pytest.raises(subset.InvalidArgument, match="LABEL_SET is needed, as of .labels."):
+        client.ensure_sampler(
+            f"{name}/bad", spec={"eligible": {"all": [{"column": "label", "any_of": {"values": [1]}}]}}
+        )
+    with pytest.raises(subset.InvalidArgument, match="an integer type is needed"):
+        client.ensure_sampler(f"{name}/bad", preset="class_balanced", columns={"strata": "labels"})
+    with pytest.raises(subset.SubsetError, match="need another name"):
+        client.ensure_dataset(name, labels=np.zeros(SAMPLES, np.uint8))
 
 
 def test_a_strategy_of_ones_own_is_a_plan_handed_in(client: subset.Client, name: str) -> None:

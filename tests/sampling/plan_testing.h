@@ -29,6 +29,25 @@ class Scores {
   std::vector<const float*> chunks_;
 };
 
+// A column of label sets. Must outlive its view.
+class LabelSets {
+ public:
+  // The labels of each sample, ascending.
+  explicit LabelSets(const std::vector<std::vector<uint32_t>>& sets) {
+    for (uint64_t i = 0; i < sets.size(); ++i) {
+      if (i % kChunkSamples == 0) values_.emplace_back();
+      values_.back().push_back(static_cast<uint32_t>(sets[i].size()));
+      values_.back().insert(values_.back().end(), sets[i].begin(), sets[i].end());
+    }
+    for (const std::vector<uint32_t>& chunk : values_) chunks_.push_back(chunk.data());
+  }
+  LabelSetView view() const { return {chunks_}; }
+
+ private:
+  std::vector<std::vector<uint32_t>> values_;
+  std::vector<const void*> chunks_;
+};
+
 template <typename T>
 ColumnView::Type TypeOf() {
   if (sizeof(T) == 1) return ColumnView::Type::kUint8;

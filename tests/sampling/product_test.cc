@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <string>
@@ -47,6 +48,12 @@ Options Filters() {
       {"quality", [](SamplerSpec& s) { s.eligible.all = {At("quality", "", .3)}; }},
       {"scored", [](SamplerSpec& s) { s.eligible.all = {At("", "loss", .5)}; }},
       {"no stratum 2", [](SamplerSpec& s) { s.eligible.all = {At("not2", "", 1)}; }},
+      {"any of two classes",
+       [](SamplerSpec& s) {
+         s.eligible.all = {At("classes", "", 0)};
+         s.eligible.all[0].kind = Predicate::Kind::kAnyOf;
+         s.eligible.all[0].values = {0, 2};
+       }},
   };
 }
 
@@ -126,6 +133,12 @@ Options Preferences() {
       {"self-paced", of(Kind::kSelfPaced)},
       {"soft self-paced", with(of(Kind::kSelfPaced), soft)},
       {"recency", with(of(Kind::kRecency), column)},
+      {"repeat factor",
+       [](SamplerSpec& s) {
+         s.preference.kind = Kind::kRepeatFactor;
+         s.preference.column = "classes";
+         s.preference.threshold = .5;
+       }},
   };
 }
 
@@ -261,6 +274,14 @@ class Data {
       steps.push_back(random() % 3 == 0 ? kNan : static_cast<float>(random() % 20));
       dialects.push_back(static_cast<uint16_t>(random() % 3));
     }
+    std::vector<std::vector<uint32_t>> sets(n);
+    for (auto& set : sets) {
+      for (const uint32_t label : {0, 2, 5}) {
+        if (random() % (1 + label) == 0) set.push_back(label);
+      }
+    }
+    classes = std::make_unique<LabelSets>(sets);
+    c.input.columns.label_sets["classes"] = classes->view();
     c.SetColumn("quality", quality);
     c.SetColumn("il", il);
     c.SetColumn("not2", not2);
@@ -293,6 +314,7 @@ class Data {
   }
   std::vector<uint16_t> dialects;
   std::vector<const void*> dialect_chunks;
+  std::unique_ptr<LabelSets> classes;
 };
 
 // r_i of the eligible samples.
@@ -332,7 +354,8 @@ void CheckPlan(const PlanInput& input, const EpochPlan& plan, const std::vector<
   plan.Expect(absl::MakeSpan(mu));
   const double mean_slots = std::accumulate(mu.begin(), mu.end(), 0.0);
   if (!HasRandomLength(input.spec.draw)) {
-    EXPECT_NEAR(mean_slots, slots, 1e-9 * slots);
+    // Repeats are rounded, all of them together by less than one.
+    EXPECT_NEAR(mean_slots, slots, input.spec.repeats() ? 1 : 1e-9 * slots);
   }
   EXPECT_TRUE(traits.effective_sample_ratio > 0 && traits.effective_sample_ratio < 1 + 1e-9);
   const bool unbiased = traits.unbiased_over != UnbiasedOver::kNothing;

@@ -103,6 +103,16 @@ TEST_F(BadInputTest, Imports) {
                 m[1].mutable_chunk()->set_data(std::string(3, 'x'));
               }),
               "chunk.data", "not a multiple of 2"),
+      Invalid("labels of a column that has none",
+              import([](auto& m) { m[0].mutable_header()->mutable_columns(0)->set_num_labels(1); }),
+              "header.columns[0].num_labels", "1 is outside [0, 0]"),
+      Invalid("a label set with a label twice", import([](auto& m) {
+                auto* column = m[0].mutable_header()->mutable_columns(0);
+                column->set_type(v1::COLUMN_TYPE_LABEL_SET);
+                column->set_num_labels(2);
+                m[1].mutable_chunk()->set_data(Bytes<uint32_t>({2, 7, 7}));
+              }),
+              "chunk.data", "label 7 after 7"),
       Invalid("truncated by one",
               import([](auto& m) { m[1].mutable_chunk()->set_data(std::string(999, 'x')); }),
               "chunk", "truncated"),

@@ -124,6 +124,22 @@ TEST_F(BadInputTest, SamplerDefinitions) {
                 predicate->mutable_in()->add_values(7);
               }),
               "spec.eligible", "leaves none of the 1000 samples"),
+      Invalid("a test of label sets on labels", spec([](auto& s) {
+                auto* predicate = s.mutable_eligible()->add_all();
+                predicate->set_column("label");
+                predicate->mutable_any_of()->add_values(7);
+              }),
+              "spec.eligible.all[0].column", "COLUMN_TYPE_LABEL_SET is needed"),
+      Invalid("repeat factors of labels", spec([](auto& s) {
+                s.mutable_preference()->set_column("label");
+                s.mutable_preference()->mutable_repeat_factor()->set_threshold(0.1);
+              }),
+              "spec.preference.column", "COLUMN_TYPE_LABEL_SET is needed"),
+      Invalid("threshold 0", spec([](auto& s) {
+                s.mutable_preference()->set_column("classes");
+                s.mutable_preference()->mutable_repeat_factor();
+              }),
+              "spec.preference.repeat_factor.threshold", "0 is outside (0, 1]"),
       {"a filter by a column that is not there", spec([](auto& s) {
          auto* predicate = s.mutable_eligible()->add_all();
          predicate->set_column("lable");

@@ -48,7 +48,7 @@ absl::StatusOr<ColumnChoice> ParseColumnChoice(const std::string& text) {
     if (!choice.request.type.has_value()) {
       return InvalidField("--column",
                           absl::StrCat("\"", text, "\": type \"", name.substr(colon + 1),
-                                       "\" is none of u8, u16, u32, i64, f32, f64"));
+                                       "\" is none of u8, u16, u32, i64, f32, f64, set"));
     }
     name.resize(colon);
   }

@@ -2,11 +2,15 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "subset/label_sets.h"
 
 namespace subset::columns {
 namespace {
@@ -26,6 +30,7 @@ constexpr TypeEntry kTypes[] = {
      std::numeric_limits<int64_t>::max()},
     {v1::COLUMN_TYPE_FLOAT32, "f32", 0, 0},
     {v1::COLUMN_TYPE_FLOAT64, "f64", 0, 0},
+    {v1::COLUMN_TYPE_LABEL_SET, "set", 0, std::numeric_limits<uint32_t>::max()},
 };
 
 const TypeEntry* Find(v1::ColumnType type) {
@@ -71,6 +76,8 @@ absl::Status ColumnValues::AppendInteger(int64_t value) {
     case v1::COLUMN_TYPE_FLOAT32:
       Push(static_cast<float>(value));
       break;
+    case v1::COLUMN_TYPE_LABEL_SET:
+      return AppendLabels({static_cast<uint32_t>(value)});
     default:
       Push(static_cast<double>(value));
       break;
@@ -110,7 +117,23 @@ absl::Status ColumnValues::AppendFloat(double value) {
   return absl::OkStatus();
 }
 
+absl::Status ColumnValues::AppendLabels(std::vector<uint32_t> labels) {
+  SUBSET_RETURN_IF_ERROR(AppendLabelSet(std::move(labels), &bytes_));
+  ++size_;
+  return absl::OkStatus();
+}
+
 absl::Status ColumnValues::AppendText(absl::string_view text) {
+  if (type_ == v1::COLUMN_TYPE_LABEL_SET) {
+    std::vector<uint32_t> labels;
+    for (const absl::string_view each :
+         absl::StrSplit(text, absl::ByAnyChar(" \t"), absl::SkipEmpty())) {
+      if (absl::SimpleAtoi(each, &labels.emplace_back())) continue;
+      return absl::InvalidArgumentError(absl::StrCat("\"", absl::CHexEscape(each.substr(0, 40)),
+                                                     "\" is no label in [0, 4294967295]"));
+    }
+    return AppendLabels(std::move(labels));
+  }
   text = absl::StripAsciiWhitespace(text);
   if (text.empty()) return AppendFloat(std::numeric_limits<double>::quiet_NaN());
   int64_t integer;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -13,7 +14,7 @@
 
 namespace subset::columns {
 
-// "u8", "u16", "u32", "i64", "f32", "f64"; nullopt for anything else.
+// "u8", "u16", "u32", "i64", "f32", "f64", "set"; nullopt for anything else.
 std::optional<v1::ColumnType> ParseType(absl::string_view text);
 const char* TypeName(v1::ColumnType type);
 inline bool IsFloat(v1::ColumnType type) {
@@ -30,8 +31,10 @@ class ColumnValues {
 
   absl::Status AppendInteger(int64_t value);
   absl::Status AppendFloat(double value);
-  // A number in text; empty text means missing.
+  // A number in text; empty text means missing. Of label sets: labels, apart by blanks, maybe none.
   absl::Status AppendText(absl::string_view text);
+  // REQUIRES: type() is LABEL_SET.
+  absl::Status AppendLabels(std::vector<uint32_t> labels);
 
   v1::ColumnType type() const { return type_; }
   uint64_t size() const { return size_; }

@@ -200,6 +200,45 @@ absl::StatusOr<NpyHeader> ReadHeader(InputFile& file) {
   return header;
 }
 
+bool IsMatrix(const NpyHeader& header) {
+  return header.shape.size() == 2 && absl::EndsWith(header.descr, "b1");
+}
+
+// A set of labels for each row: the columns that are true.
+absl::StatusOr<ColumnValues> ReadMatrix(InputFile& file, const NpyHeader& header) {
+  if (!IsMatrix(header)) {
+    return Bad(file, absl::StrCat("shape (", absl::StrJoin(header.shape, ", "), ") of '",
+                                  absl::CHexEscape(header.descr.substr(0, 30)),
+                                  "' is no boolean matrix (N, labels), as a set needs"));
+  }
+  const uint64_t count = header.shape[0];
+  const uint64_t width = header.shape[1];
+  if (count > kMaxSamples || width == 0 || width > kPieceBytes) {
+    return Bad(file, absl::StrCat("shape (", count, ", ", width, ") is not of at most ",
+                                  kMaxSamples, " samples and 1 to ", kPieceBytes, " labels"));
+  }
+  ColumnValues values(v1::COLUMN_TYPE_LABEL_SET, false);
+  std::string row(width, '\0');
+  for (uint64_t i = 0; i < count; ++i) {
+    SUBSET_ASSIGN_OR_RETURN(const size_t got, file.Read(&row[0], width));
+    if (got < width) {
+      return Bad(file, absl::StrCat("is truncated: the header promises ", count, " rows of ", width,
+                                    " bytes, ", i * width + got, " bytes of them are there"));
+    }
+    std::vector<uint32_t> labels;
+    for (uint32_t label = 0; label < width; ++label) {
+      if (row[label] != 0) labels.push_back(label);
+    }
+    const absl::Status status = values.AppendLabels(std::move(labels));
+    if (!status.ok()) return Bad(file, absl::StrCat("sample ", i, " ", status.message()));
+  }
+  SUBSET_ASSIGN_OR_RETURN(const size_t more, file.Read(&row[0], 1));
+  if (more > 0) {
+    return Bad(file, absl::StrCat("goes on after the ", count, " rows its header promises"));
+  }
+  return values;
+}
+
 }  // namespace
 
 absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view text) {
@@ -213,6 +252,9 @@ absl::StatusOr<ColumnValues> ReadNpy(InputFile& file, std::optional<v1::ColumnTy
   SUBSET_ASSIGN_OR_RETURN(const NpyHeader header, ReadHeader(file));
   SUBSET_ASSIGN_OR_RETURN(const Item* item, FindItem(file, header.descr));
   if (header.fortran_order) return Bad(file, "is in Fortran order; save it with order='C'");
+  if (type == v1::COLUMN_TYPE_LABEL_SET || (!type && IsMatrix(header))) {
+    return ReadMatrix(file, header);
+  }
   if (header.shape.size() != 1) {
     return Bad(file, absl::StrCat("shape (", absl::StrJoin(header.shape, ", "),
                                   ") is not (N,): one value per sample is needed"));

@@ -1,4 +1,4 @@
-// NumPy's .npy files: one-dimensional arrays of numbers.
+// NumPy's .npy files: one-dimensional arrays of numbers, and boolean matrices.
 
 #ifndef SUBSET_CLIENT_CPP_COLUMNS_NPY_H_
 #define SUBSET_CLIENT_CPP_COLUMNS_NPY_H_
@@ -27,7 +27,8 @@ struct NpyHeader {
 absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view text);
 
 // Reads the array from the beginning of `file`. `type` unset: the array's own (i1, i2 and i4 become
-// i64, bool becomes u8, u8 becomes i64). kInvalidArgument, naming the path and the place: a header
+// i64, bool becomes u8, u8 becomes i64). A boolean matrix (N, labels) is a column of label sets and
+// nothing else is. kInvalidArgument, naming the path and the place: a header
 // that is not one; Python objects, structures, strings, complex numbers, big-endian or Fortran
 // order; a shape that is not (N,) with N <= 2^32; fewer or more bytes than the header promises; a
 // value that `type` cannot hold.

@@ -138,7 +138,7 @@ void AddDatasetVerbs(CLI::App& app, Context& context) {
           ->add_option(
               "--column", import.columns,
               "NAME[:TYPE][=FILE[#HEADER]], as often as needed; TYPE is u8, u16, u32, i64, "
-              "f32 or f64")
+              "f32, f64 or set (labels apart by blanks, or a boolean .npy matrix)")
           ->allow_extra_args(false);
   create->add_flag("--allow-missing", import.allow_missing,
                    "take nan and empty cells of float columns as missing");

@@ -8,6 +8,7 @@ Imports neither grpc nor torch before they are needed.
 
 from subset.client import Client, connect
 from subset.batch_sampler import BatchSampler
+from subset.columns import LabelSets
 from subset.draw import Draw
 from subset.errors import (
     AlreadyExists,
@@ -60,6 +61,7 @@ __all__ = [
     "GenerationPassed",
     "Internal",
     "InvalidArgument",
+    "LabelSets",
     "Lease",
     "LeaseExpired",
     "LeaseForeign",

@@ -6,7 +6,7 @@ import weakref
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, cast
 
 from subset import resources
-from subset.columns import ColumnData, fingerprint, type_name
+from subset.columns import TYPE_NUMBERS, ColumnData, fingerprint, type_name
 from subset.columns import column as column_data
 from subset.binding import Binding
 from subset.connection import Connection
@@ -58,15 +58,16 @@ class Client:
         """Makes the dataset what is given here; sends only the columns that differ.
 
         Columns are numpy arrays, tensors or lists, one number per sample: `label=targets`, or in
-        `columns` where a name is taken by a parameter. Without any, `num_samples` says how many
-        samples there are. Other columns of the dataset stay.
+        `columns` where a name is taken by a parameter. A list of lists, a boolean matrix or
+        LabelSets is a set of labels per sample. Without any, `num_samples` says how many samples
+        there are. Other columns of the dataset stay.
 
         Raises ValueError for columns that do not fit each other; FailedPrecondition where the
         dataset has another number of samples.
         """
         named = {**(columns or {}), **named_columns}
         data = [column_data(key, values) for key, values in named.items()]
-        lengths = {d.name: len(d.values) for d in data}
+        lengths = {d.name: d.num_samples for d in data}
         if num_samples is not None:
             lengths["num_samples"] = num_samples
         if len(set(lengths.values())) > 1:
@@ -345,7 +346,12 @@ class Client:
         header = dataset_pb2.ImportDatasetRequest.Header(
             dataset=name,
             num_samples=num_samples,
-            columns=[dataset_pb2.Column(name=d.name, type=cast(Any, d.type_number)) for d in data],
+            columns=[
+                dataset_pb2.Column(
+                    name=d.name, type=cast(Any, d.type_number), num_labels=d.num_labels
+                )
+                for d in data
+            ],
         )
 
         def messages() -> Iterator[Any]:
@@ -402,9 +408,8 @@ def _verify(imported: Dataset, sent: List[ColumnData]) -> None:
                 f"column {each.name!r} of dataset {imported.name!r}: sent sha256 {each.sha256},"
                 f" the server has {stored.get(each.name)}"
             )
-    numbers = {type_name(n): n for n in range(1, 7)}
     expected = fingerprint(
-        imported.num_samples, {c.name: (numbers[c.type], c.sha256) for c in imported.columns}
+        imported.num_samples, {c.name: (TYPE_NUMBERS[c.type], c.sha256) for c in imported.columns}
     )
     if imported.fingerprint != expected:
         raise DataLoss(

@@ -11,9 +11,11 @@ from subset.columns import type_name
 @dataclass(frozen=True)
 class Column:
     name: str
-    type: str  # numpy's name: "uint8", "uint16", "uint32", "int64", "float32", "float64"
+    # numpy's name ("uint8", "uint16", "uint32", "int64", "float32", "float64") or "label_set"
+    type: str
     sha256: str  # of the little-endian bytes
-    distinct_values: int  # integer columns; 65,537 means more
+    distinct_values: int  # integer columns and labels; 65,537 means more
+    num_labels: int = 0  # of all label sets together
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ def dataset_from(message: Any) -> Dataset:
         uid=message.uid,
         num_samples=message.num_samples,
         columns=tuple(
-            Column(c.name, type_name(c.type), c.sha256, c.distinct_values) for c in message.columns
+            Column(c.name, type_name(c.type), c.sha256, c.distinct_values, c.num_labels)
+            for c in message.columns
         ),
         columns_version=message.columns_version,
         fingerprint=message.fingerprint,

@@ -48,6 +48,7 @@
 #include "subset/batch_stream.h"
 #include "subset/dataset_import.h"
 #include "subset/feedback_session.h"
+#include "subset/label_sets.h"
 #include "subset/v1/dataset.pb.h"
 #include "subset/v1/sampler.pb.h"
 #include "subset/v1/training.pb.h"

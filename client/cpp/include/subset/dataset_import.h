@@ -15,7 +15,8 @@
 
 namespace subset {
 
-// One typed value per sample. Does not own the values: they must outlive the import.
+// One typed value per sample, or a set of labels: of type LABEL_SET, see label_sets.h. Does not own
+// the values: they must outlive the import.
 struct ImportColumn {
   ImportColumn(std::string name, absl::Span<const uint8_t> values)
       : ImportColumn(std::move(name), v1::COLUMN_TYPE_UINT8, values) {}
