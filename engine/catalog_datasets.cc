@@ -30,12 +30,12 @@ void SetCreateTime(int64_t micros, google::protobuf::Timestamp* time) {
   time->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
 }
 
-// Versions of one sampler that epochs to come may open with.
+// Of one sampler, each from another epoch on.
 constexpr size_t kMaxVersions = 64;
 
-size_t NumVersions(const SamplerVersion& newest) {
-  size_t n = 1;
-  for (const SamplerVersion* v = newest.before.get(); v != nullptr; v = v->before.get()) ++n;
+size_t NumVersions(const SamplerVersion* newest) {
+  size_t n = 0;
+  for (; newest != nullptr; newest = newest->before.get()) ++n;
   return n;
 }
 
@@ -209,10 +209,12 @@ absl::Status Catalog::CheckFromEpoch(const SamplerVersion& newest, uint64_t from
                   "from_epoch"),
         "EPOCH_OPEN");
   }
-  if (NumVersions(newest) < kMaxVersions) return absl::OkStatus();
+  const SamplerVersion* kept = &newest;  // versions from that epoch on are replaced
+  while (kept != nullptr && kept->proto.from_epoch() >= from_epoch) kept = kept->before.get();
+  if (NumVersions(kept) < kMaxVersions) return absl::OkStatus();
   return WithReason(absl::FailedPreconditionError(absl::StrCat(
                         "sampler \"", newest.proto.name(), "\" has ", kMaxVersions,
-                        " versions for epochs to come; one without from_epoch replaces them")),
+                        " versions for successive epochs; one without from_epoch replaces them")),
                     "TOO_MANY_VERSIONS");
 }
 

@@ -15,8 +15,10 @@
 #include "engine/preview.h"
 #include "engine/spec_proto.h"
 #include "sampling/eligible.h"
+#include "sampling/forgetting.h"
 #include "sampling/inner_draw.h"
 #include "sampling/population.h"
+#include "sampling/preferred_scores.h"
 #include "sampling/proportion.h"
 #include "sampling/repeat_factor.h"
 
@@ -123,9 +125,12 @@ void DescribePreference(const sampling::PlanInput& input, uint64_t slot, uint32_
   if (preference.kind != Kind::kUniform) {
     response->set_preferred_column(preference.column.empty() ? preference.score
                                                              : preference.column);
-    const double value = preference.kind == Kind::kRepeatFactor
-                             ? sampling::RepeatFactors(input, *input.population)[slot]
-                             : ValueAt(input, preference.column, preference.score, index);
+    double value = preference.kind == Kind::kRepeatFactor
+                       ? sampling::RepeatFactors(input, *input.population)[slot]
+                       : ValueAt(input, preference.column, preference.score, index);
+    if (sampling::WeighsForgetting(preference)) {
+      value = sampling::ForgettingWeight(static_cast<float>(value));
+    }
     if (!std::isnan(value)) response->set_score(value);
   }
   // Pruning keeps samples or not; it prefers none inside a stratum.

@@ -103,10 +103,13 @@ void LiveDraws::Replay(const Steps& steps, Done done) {
   const auto nothing_is_drawn = [](const std::vector<uint64_t>& missing) {
     return std::vector<Batch>(missing.size());
   };
+  Steps asked = steps;
+  asked.last_drawn = steps.last;
   Request(
-      steps, nothing_is_drawn,
-      [epoch = steps.epoch](uint64_t step, const Batch&) {
-        return DrawGone(epoch, step, "was not drawn: there is nothing to replay");
+      asked, nothing_is_drawn,
+      [&steps](uint64_t step, const Batch&) {
+        return DrawGone(steps.epoch, std::max(step, steps.first),
+                        "was not drawn: there is nothing to replay");
       },
       std::move(done));
 }

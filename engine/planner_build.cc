@@ -15,7 +15,8 @@ namespace subset {
 
 namespace {
 
-// Draws from the scores of one moment hold up those who report: about 0.1 s.
+// Draws from the scores of one moment hold up the writer, and so whoever reports to any run: about
+// 0.1 s.
 constexpr uint64_t kMaxDrawnTogether = uint64_t{1} << 20;
 
 absl::Status CheckDrawnTogether(const SamplerVersion& sampler, const v1::Run& run) {

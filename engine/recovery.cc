@@ -18,7 +18,7 @@ absl::Status BadImage(absl::string_view name, absl::string_view why) {
   return absl::DataLossError(absl::StrCat("image \"", name, "\" ", why));
 }
 
-// Returns the header of the current catalog, or nullopt in an empty store.
+// Returns the header of the current catalog, or nullopt where nothing was folded yet.
 absl::StatusOr<std::optional<log::v1::CatalogHeader>> ReadHeader(Store* store) {
   std::optional<log::v1::CatalogHeader> header;
   SUBSET_RETURN_IF_ERROR(store->ReadImages(

@@ -109,6 +109,11 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
     if (std::isfinite(scores[i])) continue;
     return InvalidField(absl::StrCat("scores[", i, "]"), absl::StrCat(scores[i], " is not finite"));
   }
+  if (!request.history().empty() && !terms.irreducible.chunks.empty()) {
+    return InvalidField("history",
+                        "is set, but the sampler subtracts irreducible losses from the scores, and "
+                        "nobody could from these: leave it empty for the percentiles of the pool");
+  }
   scores = Reducible(std::move(scores), candidates, terms);
   const absl::StatusOr<sampling::Selection> selection =
       sampling::Select(terms.rule, {seed, pool.sampler_version(), pool.epoch()}, pool.position(),

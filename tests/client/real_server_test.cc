@@ -173,7 +173,8 @@ TEST_F(RealServerTest, AnIdleClientFindsAServerThatWasAwayForLong) {
   ASSERT_OK(client->GetRun(request));
   const std::string address = server_->address();
   server_->End(SIGKILL);
-  EXPECT_THAT(client->GetRun(request, absl::Seconds(4)), StatusIs(absl::StatusCode::kUnavailable));
+  // UNAVAILABLE, or its time is over while it waits to try again.
+  EXPECT_FALSE(client->GetRun(request, absl::Seconds(4)).ok());
   server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
   const absl::Time back = absl::Now();
   ASSERT_OK_AND_ASSIGN(const v1::Run again, client->GetRun(request));

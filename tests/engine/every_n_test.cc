@@ -221,6 +221,7 @@ TEST_F(EveryNTest, AReplayFreezesNothing) {
   EXPECT_THAT(Replay(0), StatusIs(absl::StatusCode::kFailedPrecondition,
                                   HasSubstr("was not drawn: there is nothing to replay")));
   EXPECT_THAT(Replay(0), ReasonIs("DRAW_GONE"));
+  EXPECT_THAT(Replay(3).status().message(), HasSubstr("step 3 "));
   ASSERT_OK(Prefer(42));
   EXPECT_EQ(Step(0), Only(42));
   ASSERT_OK(Prefer(7));

@@ -108,6 +108,8 @@ TEST_F(FromEpochTest, ItIsRefusedOutsideItsRangeAndPastItsNumber) {
   EXPECT_THAT(Update(.5, uint64_t{1} << 32), FieldIs("from_epoch"));
   for (uint64_t i = 1; i < 64; ++i) ASSERT_OK(Update(i / 100., i));
   EXPECT_THAT(Update(.9, 100), ReasonIs("TOO_MANY_VERSIONS"));
+  ASSERT_OK(Update(.7, 5));  // replaces those from epoch 5 on
+  ASSERT_OK(Update(.9, 100));
   ASSERT_OK(Update(.9, 0));
   ASSERT_OK(Update(.8, 100));
 }

@@ -32,7 +32,8 @@ class SamplerSelectTest : public ::testing::Test {
     EXPECT_OK(t.CreateSampler("d/s", spec));
     return t.CreateRun("r", "d/s", kBatch)->uid();
   }
-  absl::StatusOr<v1::Batch> Select(Uid run, const v1::Batch& pool, std::vector<float> scores) {
+  absl::StatusOr<v1::Batch> Select(Uid run, const v1::Batch& pool, std::vector<float> scores,
+                                   const std::vector<float>& history = {}) {
     v1::SelectRequest request;
     request.mutable_pool()->set_run_uid(run);
     request.mutable_pool()->set_epoch(pool.epoch());
@@ -40,6 +41,7 @@ class SamplerSelectTest : public ::testing::Test {
     block->set_position(pool.position());
     block->set_batch_size(static_cast<uint32_t>(scores.size()));
     request.set_scores(Encode(scores));
+    request.set_history(Encode(history));
     return Send(request);
   }
   absl::StatusOr<v1::Batch> Send(const v1::SelectRequest& request) {
@@ -127,6 +129,7 @@ TEST_F(SamplerSelectTest, ProportionalTakesNoReducibleLossBelowZero) {
   const Uid run = Run(spec);
   ASSERT_OK_AND_ASSIGN(const v1::Batch pool, t.GetStep(run, 0, 0));
   const std::vector<uint32_t> candidates = Decode<uint32_t>(pool.indices());
+  EXPECT_THAT(Select(run, pool, Rising(candidates.size()), {1, 2}), FieldIs("history"));
   double sum = 0;
   std::vector<double> left;
   for (const uint32_t i : candidates) {

@@ -102,7 +102,7 @@ WORKER = """
 
     address, name, worker = sys.argv[1:]
     run = subset.connect(address).run(name, sampler=name + "/s", seed=3)
-    for draw in run.leased_batches(0, worker=worker, lease_time=0.5):
+    for draw in run.leased_batches(0, worker=worker, lease_time=5.0):
         print(draw.position, draw.attempt, flush=True)
         if not sys.stdin.readline():  # a step of training, as long as the test wants
             break

@@ -65,7 +65,7 @@ def test_uniform_fills_in_flagged_and_counted_until_the_server_is_back(away: Awa
 def test_uniform_ends_an_epoch_without_the_server(away: Away) -> None:
     client = subset.connect(away.address)
     run = make_run(client)
-    batches = run.batch_sampler(prefetch=1, on_outage="uniform", patience=0.2)
+    batches = run.batch_sampler(prefetch=1, on_outage="uniform", patience=5.0)
     iterator = iter(batches)
     given = [draw_of(next(iterator))]
     assert not given[0].fallback
@@ -179,7 +179,7 @@ RANK = """
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
     run = subset.connect(address).run("r", sampler="d/s", seed=3)
-    batches = run.batch_sampler(prefetch=4, on_outage="uniform", patience=0.5)
+    batches = run.batch_sampler(prefetch=4, on_outage="uniform", patience=5.0)
     for indices in batches:
         draw = draw_of(indices)
         print(json.dumps([draw.step, draw.fallback, draw.indices.tolist()]), flush=True)

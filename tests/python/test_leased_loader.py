@@ -61,6 +61,7 @@ def test_lease_and_weights_reach_the_loss_and_every_index_is_acknowledged_once(
         assert sorted(seen) == list(range(SAMPLES)) and len(leases) == SAMPLES // SIZE
         assert loader.batch_sampler.complete and loader.batch_sampler.epoch == epoch + 1
         assert acknowledgers(run, epoch) == ["w"] * SAMPLES
+    run.flush(timeout=60)
     assert run.stats()["held_leases"] == 0
 
 
@@ -88,7 +89,7 @@ def test_two_loaders_that_fetch_ahead_do_not_wait_for_each_other(
 
 def test_a_loader_goes_on_with_what_a_dead_worker_leaves(client: subset.Client, name: str) -> None:
     run = make_run(client, name, samples=SAMPLES, size=SIZE)
-    lost = [take_and_die(other(run), "dead", 0.5) for _ in range(3)]
+    lost = [take_and_die(other(run), "dead", 3.0) for _ in range(3)]
     attempts = {}
     for _, draw in loader_of(run, worker="alive"):
         run.report(draw)

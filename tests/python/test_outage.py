@@ -72,7 +72,7 @@ def test_what_was_read_ahead_is_given_out_without_the_server(away: Away, on_outa
     client = subset.connect(away.address)
     run = make_run(client)
     expected = list(run.batches(0))
-    batches = run.batch_sampler(prefetch=STEPS, on_outage=on_outage, patience=0.3)
+    batches = run.batch_sampler(prefetch=STEPS, on_outage=on_outage, patience=60.0)
     iterator = iter(batches)
     given = [draw_of(next(iterator))]
     prefetch = iterator._prefetch  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ client = subset.connect(address)
 client.ensure_dataset("exact", num_samples=SAMPLES)
 client.ensure_sampler("exact/all", preset="uniform")
 run = client.run(f"exactly-{delivery}", sampler="exact/all", seed=1, global_batch_size=BATCH)
-batches = run.batch_sampler() if delivery == "assigned" else run.leased_batch_sampler(lease_time=2)
+batches = run.batch_sampler() if delivery == "assigned" else run.leased_batch_sampler()
 loader = DataLoader(IndexedDataset(train_set), batch_sampler=batches, num_workers=2)
 
 

@@ -78,7 +78,8 @@ class Accounts:
         no error.
         """
         self._check_own(draw)
-        failed = self._leases.report(draw)
+        self._leases.report(draw)
+        failed = self._leases.failed(draw)
         try:
             return acknowledging.acknowledge(self._connection, draw, leave_out=failed)
         finally:

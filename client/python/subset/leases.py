@@ -90,6 +90,7 @@ class LeaseKeeper:
 
     def open_source(self, owner: object) -> int:
         """A number for the leases that `owner` takes; they are given back when it is gone."""
+        self._connection.check_process()
         with self._changed:
             self._sources += 1
             source = self._sources
@@ -116,15 +117,18 @@ class LeaseKeeper:
         with self._changed:
             return sum(h.source == source and not h.reported for h in self._held.values())
 
-    def report(self, draw: Draw) -> "Optional[npt.NDArray[np.bool_]]":
-        """Notes that the draw's report is on its way; which samples failed, None for none."""
+    def report(self, draw: Draw) -> None:
+        """Notes that the draw's report is on its way."""
         key = key_of(draw)
-        if key is None:
-            return None
         with self._changed:
-            if key in self._held:
+            if key is not None and key in self._held:
                 self._held[key].reported = True
-            return self._failed.get(key)
+
+    def failed(self, draw: Draw) -> "Optional[npt.NDArray[np.bool_]]":
+        """Which samples failed, None for none."""
+        key = key_of(draw)
+        with self._changed:
+            return None if key is None else self._failed.get(key)
 
     def fail(self, draw: Draw, places: "npt.NDArray[np.bool_]") -> None:
         """Notes that these samples are to be delivered again; settles a draw without others."""
@@ -218,7 +222,6 @@ class LeaseKeeper:
     def _settle(self, key: Key) -> None:
         self._held.pop(key, None)
         self._lost.pop(key, None)
-        self._failed.pop(key, None)
         self._settled += 1
         self._changed.notify_all()
 

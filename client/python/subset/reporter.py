@@ -130,13 +130,14 @@ class Reporter:
         Raises ValueError for values that do not fit the draw.
         """
         self._check_process()
-        report = Report(draw, step, values, self._leases.report(draw))
+        report = Report(draw, step, values, self._leases.failed(draw))
         with self._changed:
             if self._closed:
                 raise ValueError("the run is closed")
             if self._waiting + report.count > self._capacity and self._queue:
                 self._drop(report)
                 return
+            self._leases.report(draw)
             self._queue.append(report)
             self._waiting += report.count
             self._accepted += 1
@@ -193,6 +194,8 @@ class Reporter:
         """Drops, counted as stale, what waits and was drawn before the run's `generation`."""
         with self._changed:
             self._generation = max(self._generation, generation)
+            if isinstance(self._failure, GenerationPassed):
+                self._failure = None  # refused while the rollback was being answered
             for report in self._queue:
                 self._counts["stale_samples"] += report.count
             self._finished += len(self._queue)
