@@ -281,6 +281,7 @@ TEST(LabelSetsTest, HeadersSayHowManyLabelsWillCome) {
   ASSERT_OK(import->Append(ChunkOf("c", 0, Encode<uint32_t>({1, 4, 1, 4}))));
   EXPECT_THAT(CommitOf(import.get()),
               StatusIs(kInvalid, HasSubstr("truncated: column \"c\" has 2 of its 3 labels")));
+  import.reset();  // none outlives its engine
   // Memory is known before it is taken.
   t.options.max_memory_bytes = 1000;
   t.Reopen();
