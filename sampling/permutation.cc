@@ -9,12 +9,15 @@
 #include "base/log.h"
 #include "sampling/simd.h"
 
+#define SUBSET_TARGET
+#include "sampling/permutation_loops.inc"
+
 namespace subset::sampling {
 namespace {
 
 using permutation_internal::FeistelNetwork;
 using permutation_internal::kRounds;
-using permutation_internal::kWidest;
+using permutation_internal::kStep;
 
 constexpr uint64_t kMaxTable = 65536;
 
@@ -42,15 +45,17 @@ std::vector<uint16_t> ShuffledTable(uint32_t n, const PhiloxKey& key) {
   return table;
 }
 
-// Writes a leading part of what Permutation::Fill promises, by the widest instructions there are,
-// and returns how many.
-size_t FillWide(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out) {
+void FillSteps(const FeistelNetwork& network, uint64_t first, size_t steps, uint32_t* out) {
+  switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
-  const SimdLevel level = ActiveSimdLevel();
-  if (level >= SimdLevel::kAvx512) return permutation_internal::FillAvx512(network, first, out);
-  if (level >= SimdLevel::kAvx2) return permutation_internal::FillAvx2(network, first, out);
+    case SimdLevel::kAvx512:
+      return permutation_internal::FillAvx512(network, first, steps, out);
+    case SimdLevel::kAvx2:
+      return permutation_internal::FillAvx2(network, first, steps, out);
 #endif
-  return 0;
+    default:
+      return permutation_internal::FillLoop(network, first, steps, out);
+  }
 }
 
 FeistelNetwork MakeNetwork(uint64_t n, const PhiloxKey& key) {
@@ -90,13 +95,14 @@ void Permutation::Fill(uint64_t first, absl::Span<uint32_t> out) const {
     std::copy_n(table_.begin() + first, out.size(), out.begin());
     return;
   }
-  size_t i = FillWide(network_, first, out);
-  if (i < out.size() && n_ - first - i >= kWidest) {  // a short end costs as much as a whole step
-    std::array<uint32_t, kWidest> images;
-    if (FillWide(network_, first + i, absl::MakeSpan(images)) == kWidest) {
-      std::copy_n(images.begin(), out.size() - i, out.begin() + i);
-      return;
-    }
+  const size_t steps = out.size() / kStep;
+  FillSteps(network_, first, steps, out.data());
+  size_t i = steps * kStep;
+  if (i < out.size() && n_ - first - i >= kStep) {  // a short end costs as much as a whole step
+    std::array<uint32_t, kStep> images;
+    FillSteps(network_, first + i, 1, images.data());
+    std::copy_n(images.begin(), out.size() - i, out.begin() + i);
+    return;
   }
   for (; i < out.size(); ++i) out[i] = At(first + i);
 }

@@ -26,7 +26,7 @@ class Permutation {
   // Returns the image of `position` < n. O(1).
   uint32_t At(uint64_t position) const;
 
-  // Writes the images of first, first+1, ...; first + out.size() <= n. The same values as At; 1 to
+  // Writes the images of first, first+1, ...; first + out.size() <= n. The same values as At; below
   // 3 nanoseconds each in bulk.
   void Fill(uint64_t first, absl::Span<uint32_t> out) const;
 

@@ -18,7 +18,7 @@
 namespace subset::sampling::permutation_internal {
 
 inline constexpr int kRounds = 8;
-inline constexpr size_t kWidest = 128;  // positions: a multiple of every SIMD step, at most b
+inline constexpr uint32_t kStep = 128;  // positions that a loop takes at once; less than b
 
 // Halves are below 65,536, so a round is arithmetic on 16-bit lanes. Radices are at most 65,536,
 // which 16 bits hold as 0: what is computed modulo 2^16 is right all the same.
@@ -66,11 +66,9 @@ inline void WalkInside(const FeistelNetwork& network, absl::Span<uint32_t> image
   }
 }
 
-#if defined(__x86_64__)
-// Each writes a leading part of what Permutation::Fill promises, whole steps, and returns how many.
-size_t FillAvx2(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
-size_t FillAvx512(const FeistelNetwork& network, uint64_t first, absl::Span<uint32_t> out);
-#endif
+// FillLoop of permutation_loops.inc, for the instruction set in their name.
+void FillAvx2(const FeistelNetwork& network, uint64_t first, size_t steps, uint32_t* out);
+void FillAvx512(const FeistelNetwork& network, uint64_t first, size_t steps, uint32_t* out);
 
 }  // namespace subset::sampling::permutation_internal
 
