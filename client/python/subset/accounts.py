@@ -31,7 +31,6 @@ class Accounts:
         )
         # Newest (epoch, step) by (rank, world size).
         self._reported: Dict[Tuple[int, int], Tuple[int, int]] = {}
-        self._generation = 0  # of the newest rollback by this process
 
     @property
     def uid(self) -> int:
@@ -164,9 +163,8 @@ class Accounts:
             generation=self._binding.fetch().generation,
         )
         reply = self._call(self._connection.training.Rollback, request)
-        self._generation = reply.generation
-        self._leases.forget()
         self._reporter.rolled_back(reply.generation)
+        self._leases.forget()
         self._reported.clear()
         return RolledBack(reply.generation, reply.returned_positions, reply.duplicate)
 
@@ -192,6 +190,10 @@ class Accounts:
     def _call(self, method: Any, request: Any) -> Any:
         """A call that training waits for, with the patience of one."""
         return self._connection.call(method, request, patience=self._connection.retry.patience)
+
+    @property
+    def _generation(self) -> int:
+        return self._reporter.generation
 
     def _check_generation(self, generation: int) -> None:
         """Raises GenerationPassed for what belongs before a rollback by this process."""

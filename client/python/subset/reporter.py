@@ -116,7 +116,7 @@ class Reporter:
             "stale_samples": 0,
             "already_acknowledged_samples": 0,
         }
-        self._generation = 0  # of the newest rollback by this process
+        self.generation = 0  # of the newest rollback by this process; reading needs no lock
         self._unusable: Deque[UnusableValue] = deque(maxlen=_LISTED)
         self._next_drop_warning = 1
         # Of the sending thread alone.
@@ -193,7 +193,7 @@ class Reporter:
     def rolled_back(self, generation: int) -> None:
         """Drops, counted as stale, what waits and was drawn before the run's `generation`."""
         with self._changed:
-            self._generation = max(self._generation, generation)
+            self.generation = max(self.generation, generation)
             if isinstance(self._failure, GenerationPassed):
                 self._failure = None  # refused while the rollback was being answered
             for report in self._queue:
@@ -344,7 +344,7 @@ class Reporter:
 
     def _is_stale(self, error: SubsetError, piece: _Piece) -> bool:
         if isinstance(error, GenerationPassed):
-            return int(piece.feedback.generation) < self._generation
+            return int(piece.feedback.generation) < self.generation
         return isinstance(error, LeaseExpired)
 
     def _exchange(self, feedback: List[Any]) -> Any:

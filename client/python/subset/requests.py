@@ -20,6 +20,16 @@ def duration(seconds: float) -> Any:
     return result
 
 
+def _batch(
+    uid: int, epoch: int, *, probabilities: bool, replay: bool = False, **address: Any
+) -> Any:
+    from subset.v1 import training_pb2
+
+    return training_pb2.GetBatchRequest(
+        run_uid=uid, epoch=epoch, omit_probabilities=not probabilities, replay=replay, **address
+    )
+
+
 def share(
     uid: int,
     epoch: int,
@@ -31,17 +41,8 @@ def share(
     replay: bool = False,
 ) -> Any:
     """GetBatchRequest for the share of `rank` in one global batch."""
-    from subset.v1 import training_pb2
-
-    return training_pb2.GetBatchRequest(
-        run_uid=uid,
-        epoch=epoch,
-        assigned=training_pb2.GetBatchRequest.Assigned(
-            step=step, rank=rank, world_size=world_size
-        ),
-        omit_probabilities=not probabilities,
-        replay=replay,
-    )
+    address = {"step": step, "rank": rank, "world_size": world_size}
+    return _batch(uid, epoch, probabilities=probabilities, replay=replay, assigned=address)
 
 
 def positions(
@@ -54,15 +55,8 @@ def positions(
     replay: bool = False,
 ) -> Any:
     """GetBatchRequest for plain positions."""
-    from subset.v1 import training_pb2
-
-    return training_pb2.GetBatchRequest(
-        run_uid=uid,
-        epoch=epoch,
-        positions=training_pb2.GetBatchRequest.Positions(position=position, batch_size=size),
-        omit_probabilities=not probabilities,
-        replay=replay,
-    )
+    address = {"position": position, "batch_size": size}
+    return _batch(uid, epoch, probabilities=probabilities, replay=replay, positions=address)
 
 
 def block(
@@ -75,16 +69,8 @@ def block(
     probabilities: bool = True,
 ) -> Any:
     """GetBatchRequest for the next block that nobody has; size 0: the global batch size."""
-    from subset.v1 import training_pb2
-
-    return training_pb2.GetBatchRequest(
-        run_uid=uid,
-        epoch=epoch,
-        leased=training_pb2.GetBatchRequest.Leased(
-            worker=worker, batch_size=size, lease_time=duration(lease_time)
-        ),
-        omit_probabilities=not probabilities,
-    )
+    address = {"worker": worker, "batch_size": size, "lease_time": duration(lease_time)}
+    return _batch(uid, epoch, probabilities=probabilities, leased=address)
 
 
 def provided_epoch(
