@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -22,10 +21,10 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "bench/draw/contenders.h"
 #include "bench/draw/reverb_like.h"
 #include "bench/draw/rounds.h"
+#include "bench/figures.h"
 
 namespace subset::bench {
 namespace {
@@ -161,13 +160,7 @@ int Run(int argc, char** argv) {
     workload.num_samples = n;
     for (const Row& row : Measure(workload, rounds)) rows.push_back(Json(row));
   }
-  if (json.empty()) return 0;
-  std::ofstream file(json);
-  file << "{\"benchmark\": \"draw\", \"rows\": [\n" << absl::StrJoin(rows, ",\n") << "\n]}\n";
-  if (!file.good()) {
-    std::fprintf(stderr, "bench_draw: %s cannot be written\n", json.c_str());
-    return 1;
-  }
+  WriteRows(json, "draw", rows);
   return 0;
 }
 

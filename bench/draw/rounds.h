@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 namespace subset::bench {
 
@@ -18,8 +17,6 @@ struct Contender {
 // CPU time of this thread: everything timed by it is one thread that never waits, and a neighbour's
 // turn on the core is not part of it.
 double Seconds();
-
-double Median(std::vector<double> values);
 
 // Runs a round of at least 40 ms; returns nanoseconds a sample. No two rounds share a batch.
 double TimeRound(const Contender& contender, uint64_t batch_size, uint64_t round);

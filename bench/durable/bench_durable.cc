@@ -12,11 +12,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <random>
@@ -29,6 +27,7 @@
 #include "base/log.h"
 #include "bench/durable/key_per_sample.h"
 #include "bench/durable/scored_run.h"
+#include "bench/figures.h"
 #include "storage/rocks_store.h"
 #include "tests/testing/temp_dir.h"
 
@@ -101,11 +100,6 @@ double PeerRate(KeyPerSample* peer, const std::vector<Message>& messages, double
   }
   for (std::thread& thread : threads) thread.join();
   return static_cast<double>(sent * kMessage) / watch.seconds();
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 int Main(int argc, char** argv) {
@@ -190,22 +184,19 @@ int Main(int argc, char** argv) {
       kMessage, static_cast<unsigned long long>(samples), rounds, seconds,
       static_cast<double>(run.folded_bytes()) / (1 << 20));
   std::printf("%-16s %14s %14s %14s\n", "", "M updates/s", "subset is", "store is");
-  std::string rows;
+  std::vector<std::string> rows;
   for (const auto& [name, leg] : legs) {
     const double subset_ratio = Median(ratios["subset/" + name]);
     const double store_ratio = Median(ratios["store/" + name]);
     std::printf("%-16s %14.3f %13.2fx %13.2fx\n", name.c_str(), Median(rates[name]) / 1e6,
                 subset_ratio, store_ratio);
-    absl::StrAppendFormat(
-        &rows,
-        "%s{\"leg\": \"%s\", \"updates_per_second\": %.0f, \"subset_ratio\": %.4f, "
-        "\"store_ratio\": %.4f}",
-        rows.empty() ? "" : ", ", name, Median(rates[name]), subset_ratio, store_ratio);
+    rows.push_back(
+        absl::StrFormat("{\"leg\": \"%s\", \"updates_per_second\": %.0f, \"subset_ratio\": %.4f, "
+                        "\"store_ratio\": %.4f}",
+                        name, Median(rates[name]), subset_ratio, store_ratio));
   }
   close(raw);
-  if (!json.empty()) {
-    std::ofstream(json) << "{\"benchmark\": \"durable\", \"rows\": [" << rows << "]}\n";
-  }
+  WriteRows(json, "durable", rows);
   return 0;
 }
 

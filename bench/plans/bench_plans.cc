@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,10 +18,10 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "bench/draw/contenders.h"
 #include "bench/draw/rounds.h"
+#include "bench/figures.h"
 #include "bench/plans/table.h"
 #include "sampling/population.h"
 #include "sampling/strata.h"
@@ -250,13 +249,7 @@ int Run(int argc, char** argv) {
     if (opened.name == "combined") add(MeasureDraws(table, opened.spec, rounds));
     add(MeasureOpening(table, opened, rounds));
   }
-  if (json.empty()) return 0;
-  std::ofstream file(json);
-  file << "{\"benchmark\": \"plans\", \"rows\": [\n" << absl::StrJoin(lines, ",\n") << "\n]}\n";
-  if (!file.good()) {
-    std::fprintf(stderr, "bench_plans: %s cannot be written\n", json.c_str());
-    return 1;
-  }
+  WriteRows(json, "plans", lines);
   return 0;
 }
 

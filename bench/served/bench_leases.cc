@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bench/figures.h"
 #include "bench/served/child_server.h"
 #include "bench/served/subset_server.h"
 #include "subset/v1/training.grpc.pb.h"
@@ -152,11 +152,6 @@ class Trainer {
   uint64_t epoch_ = 0;
 };
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 int Run(int argc, char** argv) {
   CLI::App app("CPU per batch of leased against assigned delivery.");
   std::string json;
@@ -189,26 +184,20 @@ int Run(int argc, char** argv) {
       "                     CPU us per batch, server and client\n"
       "                       leased  assigned  ratio (min -max)\n",
       kBatch, static_cast<unsigned long long>(kAhead), rounds);
-  std::string rows;
+  std::vector<std::string> rows;
   for (size_t way = 0; way < kWays; ++way) {
     const double low = *std::min_element(ratios[way].begin(), ratios[way].end());
     const double high = *std::max_element(ratios[way].begin(), ratios[way].end());
     std::printf("%-18s %10.1f %9.1f %6.2f (%4.2f-%4.2f)\n", kWayNames[way], Median(leased_us[way]),
                 Median(assigned_us[way]), Median(ratios[way]), low, high);
-    absl::StrAppend(
-        &rows, rows.empty() ? "" : ",",
+    rows.push_back(
         absl::StrFormat("{\"name\":\"%s\",\"batch\":%d,\"leased_cpu_us_per_batch\":%.2f,"
                         "\"assigned_cpu_us_per_batch\":%.2f,\"ratio\":%.4f,\"ratio_min\":%.4f,"
                         "\"ratio_max\":%.4f,\"rounds\":%d}",
                         kWayNames[way], kBatch, Median(leased_us[way]), Median(assigned_us[way]),
                         Median(ratios[way]), low, high, rounds));
   }
-  if (!json.empty()) {
-    std::ofstream file(json);
-    file << "{\"benchmark\":\"leases\",\"rows\":[" << rows << "]}\n";
-    file.close();
-    if (!file.good()) Fail(absl::StrCat(json, " cannot be written"));
-  }
+  WriteRows(json, "leases", rows);
   return 0;
 }
 

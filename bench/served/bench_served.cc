@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bench/figures.h"
 #include "bench/served/child_server.h"
 #include "bench/served/echo_server.h"
 #include "bench/served/subset_server.h"
@@ -113,11 +113,6 @@ class Client {
   const uint64_t run_uid_;
   const std::unique_ptr<v1::TrainingService::Stub> stub_;
 };
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 template <typename Value>
 double MedianOf(const std::vector<Figures>& rounds, Value&& value) {
@@ -214,15 +209,9 @@ int Run(int argc, char** argv) {
       "                       subset        echo   ratio (min -max)    subset      echo    subset"
       "      echo\n",
       kBatch, static_cast<unsigned long long>(kSamples), rounds);
-  std::string rows;
-  for (const Comparison& c : comparisons)
-    absl::StrAppend(&rows, rows.empty() ? "" : ",", Report(c));
-  if (!json.empty()) {
-    std::ofstream file(json);
-    file << "{\"benchmark\":\"served\",\"rows\":[" << rows << "]}\n";
-    file.close();
-    if (!file.good()) Fail(absl::StrCat(json, " cannot be written"));
-  }
+  std::vector<std::string> rows;
+  for (const Comparison& c : comparisons) rows.push_back(Report(c));
+  WriteRows(json, "served", rows);
   return 0;
 }
 

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <vector>
@@ -26,6 +25,7 @@
 #include "base/log.h"
 #include "bench/durable/key_per_sample.h"
 #include "bench/durable/scored_run.h"
+#include "bench/figures.h"
 #include "tests/testing/temp_dir.h"
 
 namespace subset::bench {
@@ -119,11 +119,6 @@ void FillSubset(const std::string& path, uint64_t samples) {
   for (uint64_t i = 0; i < 64; ++i) send(0, std::min(samples, kMessage));
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 int Main(int argc, char** argv) {
   std::string json;
   std::string where = "/tmp";
@@ -139,7 +134,7 @@ int Main(int argc, char** argv) {
 
   std::printf("%12s %6s %12s %12s %8s %14s %14s\n", "samples", "cache", "subset s", "scan s",
               "ratio", "subset B/sample", "scan B/sample");
-  std::string rows;
+  std::vector<std::string> rows;
   for (const uint64_t samples : sizes) {
     TempDir dir(where);
     const std::string ours = dir.File("subset");
@@ -173,16 +168,14 @@ int Main(int argc, char** argv) {
                   Median(subset_seconds[cache]), Median(scan_seconds[cache]), Median(ratios[cache]),
                   subset_bytes, peer_bytes);
       std::fflush(stdout);
-      absl::StrAppendFormat(&rows,
-                            "%s{\"samples\": %u, \"cache\": \"%s\", \"subset_seconds\": %.4f, "
-                            "\"scan_seconds\": %.4f, \"ratio\": %.3f}",
-                            rows.empty() ? "" : ", ", samples, cache, Median(subset_seconds[cache]),
-                            Median(scan_seconds[cache]), Median(ratios[cache]));
+      rows.push_back(
+          absl::StrFormat("{\"samples\": %u, \"cache\": \"%s\", \"subset_seconds\": %.4f, "
+                          "\"scan_seconds\": %.4f, \"ratio\": %.3f}",
+                          samples, cache, Median(subset_seconds[cache]),
+                          Median(scan_seconds[cache]), Median(ratios[cache])));
     }
   }
-  if (!json.empty()) {
-    std::ofstream(json) << "{\"benchmark\": \"startup\", \"rows\": [" << rows << "]}\n";
-  }
+  WriteRows(json, "startup", rows);
   return 0;
 }
 
