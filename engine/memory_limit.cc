@@ -6,13 +6,16 @@
 
 namespace subset {
 
-uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples) {
+uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples,
+                   std::optional<uint64_t> num_positions) {
   using Kind = sampling::Draw::Kind;
   constexpr uint64_t kSmallPermutation = 65536;
   constexpr uint64_t kListed = sizeof(uint32_t);                      // a position of a list
   constexpr uint64_t kListedWeight = sizeof(double) + sizeof(float);  // where they differ
-  const auto positions = static_cast<uint64_t>(static_cast<double>(num_samples) *
-                                               (spec.draw.fraction > 0 ? spec.draw.fraction : 1));
+  const uint64_t positions = num_positions.value_or(
+      spec.repeats() ? sampling::MostRepeated(num_samples)
+                     : static_cast<uint64_t>(static_cast<double>(num_samples) *
+                                             (spec.draw.fraction > 0 ? spec.draw.fraction : 1)));
   const bool uniform = spec.preference.kind == sampling::Preference::Kind::kUniform;
   const uint64_t population =
       spec.eligible.all.empty() && spec.proportion.within == nullptr ? 0 : num_samples * 4;
@@ -23,9 +26,8 @@ uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples) {
     case Kind::kEpoch:
     case Kind::kDefault:
       if (uniform) break;
-      if (spec.repeats()) {  // at most
-        return population + static_cast<uint64_t>(sampling::kMaxMeanRepeats) * num_samples *
-                                (kListed + kListedWeight);
+      if (spec.repeats()) {  // and how often each sample is expected
+        return population + positions * (kListed + kListedWeight) + num_samples * sizeof(double);
       }
       return population + num_samples * 4;  // the chosen set
     case Kind::kSystematic:
@@ -51,7 +53,7 @@ absl::Status MemoryLimit::Check(absl::string_view what, uint64_t more_bytes) con
   for (const auto& run : catalog_->Runs()) {
     used += run->score_memory_bytes();
     for (const auto& epoch : run->Epochs()) {
-      used += PlanBytes(epoch->sampler->spec, run->num_samples());
+      used += PlanBytes(epoch->sampler->spec, run->num_samples(), epoch->num_positions());
     }
   }
   if (used <= max_bytes_ && more_bytes <= max_bytes_ - used) return absl::OkStatus();

@@ -4,6 +4,7 @@
 #define SUBSET_ENGINE_MEMORY_LIMIT_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -27,8 +28,10 @@ class MemoryLimit {
   const uint64_t max_bytes_;
 };
 
-// Returns about what one plan (or live draw) of the sampler takes.
-uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples);
+// Returns about what one plan (or live draw) of the sampler takes; without `num_positions`, the
+// length of an epoch, what it may take at most.
+uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples,
+                   std::optional<uint64_t> num_positions = std::nullopt);
 
 }  // namespace subset
 

@@ -121,13 +121,13 @@ absl::Status CheckRepeats(sampling::PlanInput input, DefinedBy defined_by) {
   SUBSET_ASSIGN_OR_RETURN(const sampling::Population population, sampling::BuildPopulation(input));
   const std::vector<double> repeats = sampling::RepeatFactors(input, population);
   const double sum = std::accumulate(repeats.begin(), repeats.end(), 0.0);
-  const double most = sampling::kMaxMeanRepeats * static_cast<double>(population.size());
-  if (sum <= most) return absl::OkStatus();
-  return InvalidField(defined_by == DefinedBy::kPreset ? "preset.parameters[threshold]"
-                                                       : "spec.preference.repeat_factor.threshold",
-                      absl::StrCat(input.spec.preference.threshold, " makes an epoch of ", sum,
-                                   " positions, which is more than ", most, ", ",
-                                   sampling::kMaxMeanRepeats, " for each eligible sample"));
+  const uint64_t most = sampling::MostRepeated(population.size());
+  if (sum <= static_cast<double>(most)) return absl::OkStatus();
+  return InvalidField(
+      defined_by == DefinedBy::kPreset ? "preset.parameters[threshold]"
+                                       : "spec.preference.repeat_factor.threshold",
+      absl::StrCat(input.spec.preference.threshold, " makes an epoch of ", sum, " positions over ",
+                   population.size(), " eligible samples, which is more than ", most));
 }
 
 }  // namespace

@@ -20,8 +20,6 @@ namespace {
 constexpr uint64_t kOrderStream = 0;  // sub-streams of Purpose::kRepeats: the order, and the offset
 constexpr uint64_t kOffsetStream = 1;
 
-constexpr double kMaxPositions = 4294967295;  // of an epoch: they are numbered in 32 bits
-
 }  // namespace
 
 absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population& population) {
@@ -29,12 +27,12 @@ absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population&
   for (double& r : repeats) r = Snapped(r);
   const double sum = std::accumulate(repeats.begin(), repeats.end(), 0.0);
   const double n = static_cast<double>(population.size());
-  const double most = std::min(kMaxMeanRepeats, kMaxPositions / n);
-  if (sum > most * n) {
+  const uint64_t most = MostRepeated(population.size());
+  if (sum > static_cast<double>(most)) {
     return WithReason(absl::FailedPreconditionError(absl::StrCat(
                           "preference.repeat_factor.threshold ", input.spec.preference.threshold,
-                          " repeats each of ", population.size(), " samples ", sum / n,
-                          " times on average, which is more than ", most)),
+                          " makes an epoch of ", sum, " positions over ", population.size(),
+                          " samples, which is more than ", most)),
                       "TOO_MANY_REPEATS");
   }
   // In a keyed order, so that who is rounded up together is another matter in every epoch.

@@ -56,7 +56,7 @@ absl::StatusOr<DrawnSlots> DrawIndependent(const PlanInput& input, const Populat
 
 // EPOCH over repeat_factor: each sample floor(r_i) or ceil(r_i) times, r_i on average, by
 // systematic rounding in a keyed order. Returns kFailedPrecondition with the reason
-// TOO_MANY_REPEATS where that is above kMaxMeanRepeats for each sample. O(N).
+// TOO_MANY_REPEATS where that is above MostRepeated. O(N).
 absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population& population);
 
 // ROUNDS: the slice of round key.epoch (rounds.h).

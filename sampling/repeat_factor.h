@@ -3,6 +3,8 @@
 #ifndef SUBSET_SAMPLING_REPEAT_FACTOR_H_
 #define SUBSET_SAMPLING_REPEAT_FACTOR_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "sampling/plan.h"
@@ -10,8 +12,9 @@
 
 namespace subset::sampling {
 
-// An epoch holds each sample at most this often on average.
-inline constexpr double kMaxMeanRepeats = 8;
+// Returns how many positions an epoch over n samples may have: 8 for each of them, and no more than
+// 32 bits number.
+constexpr uint64_t MostRepeated(uint64_t n) { return std::min<uint64_t>(8 * n, 0xffffffff); }
 
 // Returns, by slot of the population, r_i = max(1, max over c in i of sqrt(t / f_c)): the sets are
 // those of preference.column, t is preference.threshold, and f_c the share of the population's

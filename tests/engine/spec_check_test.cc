@@ -2,6 +2,7 @@
 
 #include "engine/spec_check.h"
 
+#include "engine/memory_limit.h"
 #include "tests/engine/engine_testing.h"
 
 namespace subset {
@@ -147,6 +148,16 @@ TEST(SpecCheckTest, ValuesMustFit) {
   EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
 }
 
+TEST(SpecCheckTest, AnOpenEpochOfRepeatsIsChargedAsLongAsItIs) {
+  Spec spec;
+  spec.preference.kind = sampling::Preference::Kind::kRepeatFactor;
+  spec.preference.column = "classes";
+  spec.preference.threshold = .1;
+  ASSERT_OK(sampling::ResolveSpec(&spec));
+  EXPECT_EQ(PlanBytes(spec, 100), 800 * (4 + 12) + 100 * 8);
+  EXPECT_EQ(PlanBytes(spec, 100, 130), 130 * (4 + 12) + 100 * 8);
+}
+
 TEST(SpecCheckTest, RepeatFactorsMustMakeNoEpochThatIsTooLong) {
   Dataset dataset;
   dataset.proto.set_num_samples(100);
@@ -161,8 +172,8 @@ TEST(SpecCheckTest, RepeatFactorsMustMakeNoEpochThatIsTooLong) {
   EXPECT_TRUE(NeedsValues(spec));
   const absl::Status refused = CheckValues(spec, dataset, DefinedBy::kSpec);
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument,
-                                HasSubstr("1 makes an epoch of 1000 positions, which is more than "
-                                          "800, 8 for each eligible sample")));
+                                HasSubstr("1 makes an epoch of 1000 positions over 100 eligible "
+                                          "samples, which is more than 800")));
   EXPECT_THAT(refused, FieldIs("spec.preference.repeat_factor.threshold"));
   EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kPreset),
               FieldIs("preset.parameters[threshold]"));

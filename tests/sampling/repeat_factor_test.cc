@@ -258,7 +258,7 @@ TEST(RepeatFactorTest, AnEpochThatWouldBeTooLongIsRefused) {
   ASSERT_OK(ResolveSpec(&data.input.spec));
   const auto plan = BuildPlan(data.input);
   EXPECT_THAT(plan, StatusIs(absl::StatusCode::kFailedPrecondition,
-                             HasSubstr("threshold 1 repeats each of 100 samples 10 times")));
+                             HasSubstr("threshold 1 makes an epoch of 1000 positions")));
   EXPECT_THAT(plan, ReasonIs("TOO_MANY_REPEATS"));
   data.input.spec.preference.threshold = .64;
   EXPECT_OK(BuildPlan(data.input));
