@@ -27,9 +27,9 @@
 
 namespace subset {
 
-// 2: the keyed permutation is on 16-bit lanes, so a uniform epoch of 1 stands in another order. Not
-// noticed where nothing was folded yet: format 1 was never released.
-inline constexpr uint32_t kCatalogFormat = 2;
+// 2 and 3: the keyed permutation is another one, so a uniform epoch of an earlier format stands in
+// another order. Not noticed where nothing was folded yet: 1 and 2 were never released.
+inline constexpr uint32_t kCatalogFormat = 3;
 
 // Thread-safe.
 class ImageKeeper {
