@@ -1,6 +1,5 @@
 #include "server/batch_stream.h"
 
-#include <string>
 #include <utility>
 
 #include "server/batch_draw.h"
@@ -9,14 +8,6 @@ namespace subset {
 namespace {
 
 constexpr size_t kMaxRequestBytes = 1024;  // far above any request of ours
-
-// Clears a batch that was sent, but for its indices: the next ones, mostly as many, are written
-// over them instead of over zeros.
-void Reuse(v1::Batch* batch) {
-  std::string indices = std::move(*batch->mutable_indices());
-  batch->Clear();
-  *batch->mutable_indices() = std::move(indices);
-}
 
 }  // namespace
 
@@ -93,6 +84,7 @@ void BatchStream::OnDone() {
 }
 
 void BatchStream::OnDrawn(Slot& slot, absl::Status status) {
+  if (status.ok()) slot.message = messages_.Encode(&slot.batch);
   mu_.Lock();
   if (status.ok()) {
     slot.state = SlotState::kReady;
@@ -163,10 +155,10 @@ void BatchStream::Pump() {
         StartRead(&next_request_);
         break;
       case Step::kWrite:
-        StartWrite(&to_write.batch);
+        StartWrite(&to_write.message);
         break;
       default:
-        Reuse(&to_draw.batch);
+        messages_.Clear(&to_draw.batch);
         DrawBatch(parts_, to_draw.request, &to_draw.batch, CancelledBy(context_),
                   [this, &to_draw](absl::Status status) { OnDrawn(to_draw, std::move(status)); });
         break;

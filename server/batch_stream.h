@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/mutex.h"
+#include "server/batch_message.h"
 #include "server/rpc.h"
 #include "subset/v1/training.grpc.pb.h"
 
@@ -32,13 +33,14 @@ class BatchStreams {
 
 // Requests are read ahead, up to kMaxOutstanding; replies are drawn ahead of the one being written,
 // up to kSlots, so that drawing and sending overlap and a reader that stops costs four batches.
-// Messages are used again: a stream in its stride allocates nothing of its own.
+// Messages and arrays are used again.
 //
 // Reactions come on any of gRPC's threads and draws end on any of the engine's. Each only notes
 // what happened and calls Pump. One thread at a time draws, and one at a time starts reads and
 // writes; what another thread notes meanwhile, it sees before it leaves. So a thread that a message
 // has woken moves messages while another draws. Deletes itself when gRPC is done with it.
-class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch> {
+// Writes serialized subset.v1.Batch messages.
+class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, grpc::ByteBuffer> {
  public:
   static constexpr size_t kMaxOutstanding = 1024;
 
@@ -59,6 +61,7 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1
     SlotState state = SlotState::kFree;
     v1::GetBatchRequest request;
     v1::Batch batch;
+    grpc::ByteBuffer message;  // of the batch
   };
   enum class Step { kNothing, kRead, kWrite, kDraw, kFinish };
   static constexpr size_t kSlots = 4;
@@ -74,6 +77,7 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, v1
   // Constant after construction.
   const ServiceParts parts_;
   BatchStreams* const streams_;
+  const BatchMessages messages_;
   grpc::CallbackServerContext* const context_;
 
   Rpc rpc_;                           // ended by the thread that finishes

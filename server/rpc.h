@@ -46,8 +46,9 @@ class Rpc {
     metrics_->Started();
   }
 
-  // Do not execute a call that is not admitted. Returns kUnavailable during a drain, so that nothing
-  // is under way when the connections close; kDeadlineExceeded where nobody waits for the answer.
+  // Do not execute a call that is not admitted. Returns kUnavailable during a drain, so that
+  // nothing is under way when the connections close; kDeadlineExceeded where nobody waits for the
+  // answer.
   absl::Status Admit(const grpc::CallbackServerContext& context) {
     if (!taken_) return Draining();
     if (!context.IsCancelled() && context.deadline() > absl::ToChronoTime(clock_->Now())) {

@@ -1,9 +1,23 @@
 #include "server/training_service.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include "server/batch_draw.h"
 #include "server/upload_stream.h"
 
 namespace subset {
+
+TrainingService::TrainingService(const ServiceParts& parts) : parts_(parts) {
+  // As the generated code does it, but for the reply, which BatchStream serializes itself.
+  const auto* method = google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+      "subset.v1.TrainingService.StreamBatches");
+  MarkMethodCallback(method->index(),
+                     new grpc::internal::CallbackBidiHandler<v1::GetBatchRequest, grpc::ByteBuffer>(
+                         [this](grpc::CallbackServerContext* context) {
+                           return new BatchStream(parts_, &streams_,
+                                                  context);  // deletes itself after the call
+                         }));
+}
 
 grpc::ServerUnaryReactor* TrainingService::CreateRun(grpc::CallbackServerContext* context,
                                                      const v1::CreateRunRequest* request,
@@ -79,11 +93,6 @@ grpc::ServerUnaryReactor* TrainingService::GetBatch(grpc::CallbackServerContext*
               reactor->Finish(rpc.End(status));
             });
   return reactor;
-}
-
-grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch>* TrainingService::StreamBatches(
-    grpc::CallbackServerContext* context) {
-  return new BatchStream(parts_, &streams_, context);  // deletes itself when the call is over
 }
 
 grpc::ServerUnaryReactor* TrainingService::OpenSession(grpc::CallbackServerContext* context,

@@ -12,7 +12,7 @@ namespace subset {
 // Thread-safe. Handlers never wait.
 class TrainingService final : public v1::TrainingService::CallbackService {
  public:
-  explicit TrainingService(const ServiceParts& parts) : parts_(parts) {}
+  explicit TrainingService(const ServiceParts& parts);
 
   // Ends every StreamBatches call, present and to come, with kUnavailable (reason DRAINING) once
   // the requests already read are answered. A client goes on elsewhere from there.
@@ -40,8 +40,6 @@ class TrainingService final : public v1::TrainingService::CallbackService {
                                         v1::GetOutOfBagResponse* reply) override;
   grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
                                      const v1::GetBatchRequest* request, v1::Batch* reply) override;
-  grpc::ServerBidiReactor<v1::GetBatchRequest, v1::Batch>* StreamBatches(
-      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* OpenSession(grpc::CallbackServerContext* context,
                                         const v1::OpenSessionRequest* request,
                                         v1::OpenSessionResponse* reply) override;
