@@ -10,7 +10,7 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, List, Optional, Tuple
 
 from subset import requests
 from subset.connection import Connection
@@ -27,6 +27,7 @@ _MAX_LEASES = 1_024  # per call
 _SHORTEST = 0.1  # seconds: the least a lease may last
 _REMEMBERED = 4_096  # leases that were lost, or failed in part, until their draws are reported
 _RELEASE_SECONDS = 1.0
+_RENEWAL_SECONDS = 5.0  # at most: a release waits for a renewal of the same lease
 
 Key = Tuple[int, int]  # (incarnation, id)
 
@@ -78,6 +79,7 @@ class LeaseKeeper:
         # Guarded by _changed.
         self._changed = threading.Condition()
         self._held: Dict[Key, _Held] = {}
+        self._renewing: FrozenSet[Key] = frozenset()  # with the server now
         self._lost: Dict[Key, None] = {}
         self._failed: "Dict[Key, npt.NDArray[np.bool_]]" = {}  # samples to be delivered again
         self._num_lost = 0
@@ -177,11 +179,14 @@ class LeaseKeeper:
             held = [self._held.pop(key) for key in keys if key in self._held]
             self._settled += 1
             self._changed.notify_all()
+            # A renewal that the server saw afterwards would revive them for their full time.
+            self._changed.wait_for(lambda: self._renewing.isdisjoint(keys))
         for worker in {h.worker for h in held}:
             leases = [h.lease for h in held if h.worker == worker]
             try:
                 for first in range(0, len(leases), _MAX_LEASES):
-                    self._ask(worker, leases[first : first + _MAX_LEASES], _SHORTEST)
+                    part = leases[first : first + _MAX_LEASES]
+                    self._ask(worker, part, _SHORTEST, _RELEASE_SECONDS)
             except SubsetError as error:
                 _log.info("%d leases will end by themselves: %s", len(leases), error)
 
@@ -236,10 +241,10 @@ class LeaseKeeper:
                     return
             while self._abandoned:
                 self.release_source(self._abandoned.popleft())
-            for keys, held in self._due_groups():
-                self._renew(keys, held)
+            for keys in self._due_groups():
+                self._renew(keys)
 
-    def _due_groups(self) -> List[Tuple[List[Key], List[_Held]]]:
+    def _due_groups(self) -> List[List[Key]]:
         """What one call each renews: of one worker and time, all where one is due."""
         now = time.monotonic()
         groups: Dict[Tuple[str, float], List[Key]] = {}
@@ -249,35 +254,48 @@ class LeaseKeeper:
                 if (held.worker, held.lease_time) in due:
                     groups.setdefault((held.worker, held.lease_time), []).append(key)
             return [
-                (part, [self._held[key] for key in part])
+                keys[first : first + _MAX_LEASES]
                 for keys in groups.values()
-                for part in (
-                    keys[first : first + _MAX_LEASES] for first in range(0, len(keys), _MAX_LEASES)
-                )
+                for first in range(0, len(keys), _MAX_LEASES)
             ]
 
-    def _renew(self, keys: List[Key], held: List[_Held]) -> None:
-        worker, lease_time = held[0].worker, held[0].lease_time
-        asked = time.monotonic()
+    def _renew(self, keys: List[Key]) -> None:
+        with self._changed:
+            held = {key: self._held[key] for key in keys if key in self._held}
+            self._renewing = frozenset(held)
         try:
-            reply = self._ask(worker, [h.lease for h in held], lease_time)
+            if held:
+                self._renew_held(held)
+        finally:
+            with self._changed:
+                self._renewing = frozenset()
+                self._changed.notify_all()
+
+    def _renew_held(self, held: Dict[Key, _Held]) -> None:
+        leases = [each.lease for each in held.values()]
+        first = next(iter(held.values()))
+        worker, lease_time = first.worker, first.lease_time
+        asked = time.monotonic()
+        timeout = max(_RELEASE_SECONDS, min(_RENEWAL_SECONDS, lease_time / 3))
+        try:
+            reply = self._ask(worker, leases, lease_time, timeout)
         except (InvalidArgument, NotFound, PermissionDenied) as error:
-            _log.warning("%d leases of worker %r are lost: %s", len(keys), worker, error)
-            self._lose(keys)
+            _log.warning("%d leases of worker %r are lost: %s", len(held), worker, error)
+            self._lose(list(held))
             return
         except SubsetError as error:
             _log.info("leases of worker %r are not renewed yet: %s", worker, error)
             with self._changed:
-                for each in held:
+                for each in held.values():
                     each.next = time.monotonic() + max(0.02, min(5.0, lease_time / 6))
             return
         with self._changed:
-            for each in held:
+            for each in held.values():
                 each.renewed = asked
                 each.next = asked + lease_time / 3
         self._lose([(lease.incarnation, lease.id) for lease in reply.lost])
 
-    def _ask(self, worker: str, leases: List[Any], lease_time: float) -> Any:
+    def _ask(self, worker: str, leases: List[Any], lease_time: float, timeout: float) -> Any:
         from subset.v1 import training_pb2
 
         return self._connection.call(
@@ -288,7 +306,7 @@ class LeaseKeeper:
                 leases=leases,
                 lease_time=requests.duration(lease_time),
             ),
-            timeout=max(_RELEASE_SECONDS, lease_time / 3),
+            timeout=timeout,
             patience=0.0,
         )
 
