@@ -11,6 +11,11 @@ accelerator.prepare() would share out those of one rank again; here it is kept f
 
 A Trainer takes the loader from get_train_dataloader(), with Collate to make the dict of inputs, and
 its own compute_loss() uses and reports the draw.
+
+Leased delivery has no place here: accelerate runs the ranks in step, and hands out one batch while it
+looks whether there is another, whereas leased ranks have as many steps as they are fast, and must
+report a block before they wait for those of others. Use subset.torch.DataLoader for workers that do
+not step together.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from typing import Any, Dict, Iterator
 from accelerate.data_loader import DataLoaderShard
 
 from subset.batch_sampler import BatchSampler
+from subset.leased import LeasedBatchSampler
 
 __all__ = ["DataLoader"]
 
@@ -34,6 +40,12 @@ class DataLoader(DataLoaderShard):  # type: ignore[misc]
     def __init__(
         self, accelerator: Any, dataset: Any, *, batch_sampler: BatchSampler, **options: Any
     ) -> None:
+        if isinstance(batch_sampler, LeasedBatchSampler):
+            raise ValueError(
+                "leased ranks have as many steps as they are fast, and accelerate's must have the"
+                " same number: give it run.batch_sampler(), or leased batches to a"
+                " subset.torch.DataLoader"
+            )
         if not isinstance(batch_sampler, BatchSampler):
             raise ValueError("batch_sampler is not one of run.batch_sampler()")
         self._batches = batch_sampler

@@ -132,6 +132,20 @@ PREPARED = (
 """
 )
 
+LEASED = (
+    COMMON
+    + """
+    import subset.accelerate
+    from accelerate import Accelerator
+
+    try:
+        subset.accelerate.DataLoader(
+            Accelerator(cpu=True), IndexedDataset(Points()), batch_sampler=run.leased_batch_sampler())
+    except ValueError as error:
+        say(str(error))
+"""
+)
+
 
 def make_run(client: subset.Client, name: str) -> None:
     client.ensure_dataset(name, num_samples=SAMPLES)
@@ -182,3 +196,12 @@ def test_preparing_a_loader_is_refused_where_it_would_share_out_twice(
     for lines in on_two_ranks(tmp_path, PREPARED, client.address, name):
         assert len(lines) == 2
         assert all("shared out among the ranks already" in line[0] for line in lines)
+
+
+def test_leased_batches_are_refused_since_ranks_would_not_step_together(
+    client: subset.Client, name: str, tmp_path: pathlib.Path
+) -> None:
+    make_run(client, name)
+    for lines in on_two_ranks(tmp_path, LEASED, client.address, name):
+        ((message,),) = lines
+        assert "accelerate's must have the same number" in message
