@@ -39,7 +39,8 @@ RUN set -eu; root=/rootfs; \
     while read -r library; do cp --parents -L "$library" $root; done < /tmp/libraries; \
     { while read -r library; do \
         file=$(realpath "$library"); dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}"; \
-      done < /tmp/libraries | cut -d: -f1; echo libcli11-dev; echo libxxhash-dev; } \
+      done < /tmp/libraries | cut -d: -f1; echo libcli11-dev; echo libxxhash-dev; \
+      echo nlohmann-json3-dev; } \
       | sort -u > /tmp/packages; \
     while read -r package; do \
       install -D -m 0644 "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/copyright"; \

@@ -9,6 +9,7 @@ find_package(absl CONFIG REQUIRED)
 find_package(RocksDB CONFIG REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
 
 # xxHash ships a pkg-config file only; its header-only mode needs nothing linked.
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)

@@ -36,6 +36,7 @@ OWNED_HEADERS: dict[str, set[str]] = {
     r"grpcpp/|grpc/": {"server", "client"},
     r"google/protobuf/": {"engine", "server", "client"},
     r"CLI/": {"client", "server"},
+    r"nlohmann/": {"client"},
     r"gtest/|gmock/|benchmark/": set(),
 }
 OWNED_TARGETS: dict[str, set[str]] = {
@@ -44,6 +45,7 @@ OWNED_TARGETS: dict[str, set[str]] = {
     r"gRPC::": {"proto", "server", "client"},
     r"protobuf::": {"proto", "log", "engine", "server", "client"},
     r"CLI11::": {"client", "server"},
+    r"nlohmann_json::": {"client"},
     r"GTest::|benchmark::": set(),
 }
 # sampling/ is pure: no clock, file, lock, log line, thread or generator with state. (Memory may come

@@ -78,6 +78,8 @@ absl::Status BatchView::Decode(const v1::Batch& batch) {
   padding_ = batch.padding();
   global_samples_ = batch.global_samples();
   generation_ = batch.generation();
+  probability_kind_ = batch.probability_kind();
+  unbiased_over_ = batch.unbiased_over();
   leased_ = batch.has_lease();
   lease_ = batch.lease();
   return absl::OkStatus();

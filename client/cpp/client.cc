@@ -35,6 +35,10 @@ absl::Status ValidateOptions(const std::string& address, const ClientOptions& op
   if (!(options.retry.multiplier >= 1)) {
     return InvalidField("retry.multiplier", absl::StrCat(options.retry.multiplier, " is not >= 1"));
   }
+  if (options.retry.patience < absl::ZeroDuration()) {
+    return InvalidField("retry.patience",
+                        absl::StrCat(absl::FormatDuration(options.retry.patience), " is negative"));
+  }
   return absl::OkStatus();
 }
 
@@ -88,6 +92,11 @@ SUBSET_CLIENT_UNARY(TrainingService, training, Commit, Checkpoint)
 SUBSET_CLIENT_UNARY(TrainingService, training, Rollback, RollbackResponse)
 
 #undef SUBSET_CLIENT_UNARY
+
+absl::StatusOr<std::unique_ptr<BatchSampler>> Client::MakeBatchSampler(
+    const v1::Run& run, const BatchSamplerOptions& options) {
+  return BatchSampler::Create(*connection_, run, options);
+}
 
 std::unique_ptr<BatchStream> Client::StreamBatches(AddressSource source,
                                                    const BatchStreamOptions& options) {

@@ -70,6 +70,15 @@ Connection::Connection(std::shared_ptr<grpc::Channel> channel_in, const ClientOp
       training(v1::TrainingService::NewStub(channel)),
       health(grpc::health::v1::Health::NewStub(channel)) {}
 
+bool Connection::IsReachable() const {
+  const auto end = DeadlineAfter(absl::Milliseconds(1));
+  while (true) {
+    const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return true;
+    if (!channel->WaitForStateChange(state, end)) return false;
+  }
+}
+
 std::chrono::system_clock::time_point DeadlineAfter(absl::Duration duration) {
   // gRPC counts in nanoseconds; a year is as good as for ever and cannot overflow.
   if (duration > absl::Hours(24 * 365)) return std::chrono::system_clock::time_point::max();

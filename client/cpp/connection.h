@@ -26,6 +26,10 @@ namespace subset::client_internal {
 struct Connection {
   Connection(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options);
 
+  // Whether the channel is connected, or becomes so within a millisecond. Where it is not, this is
+  // also what makes gRPC get on with connecting.
+  bool IsReachable() const;
+
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
   // Unless the options have one: sleeps end early when the channel connects.

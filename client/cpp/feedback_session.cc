@@ -36,11 +36,11 @@ absl::StatusOr<v1::Feedback> LossFeedback(const BatchView& batch, uint64_t step,
   feedback.set_attempt(batch.attempt());
   feedback.set_step(step);
   if (count == 0) return feedback;  // nothing but padding: nothing to acknowledge
-  feedback.set_position(batch.position());
+  if (!batch.fallback()) feedback.set_position(batch.position());
   feedback.set_worker(worker);
   if (batch.lease() != nullptr) {
     *feedback.mutable_lease() = *batch.lease();
-  } else {
+  } else if (!batch.fallback()) {
     feedback.set_generation(batch.generation());
   }
   SetIndices(batch.indices().first(count), &feedback);

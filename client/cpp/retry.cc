@@ -34,13 +34,15 @@ absl::Duration Retry::Remaining() const { return deadline_ - timing_->Monotonic(
 
 bool Retry::WaitToTryAgain(const absl::Status& status) {
   if (!MayBeTriedAgain(status)) return false;
+  if (failures_ == 0) first_failure_ = timing_->Monotonic();
   if (++failures_ >= options_.max_attempts) return false;
   // Infinity times a duration saturates, so a large exponent is harmless.
   const absl::Duration ceiling =
       std::min(options_.max_backoff,
                options_.initial_backoff * std::pow(options_.multiplier, failures_ - 1));
   const absl::Duration wait = ceiling * timing_->Uniform();
-  if (wait >= Remaining()) return false;
+  const absl::Duration patience = first_failure_ + options_.patience - timing_->Monotonic();
+  if (wait >= std::min(Remaining(), patience)) return false;
   timing_->Sleep(wait);
   return true;
 }

@@ -1,6 +1,6 @@
 // When a failed call is tried again: UNAVAILABLE, and CANCELLED, which is never of this client's
 // doing (a server or proxy that goes away may say so); exponential backoff with full jitter, a
-// bounded number of attempts, never past the deadline.
+// bounded number of attempts within a bounded time, never past the deadline.
 
 #ifndef SUBSET_CLIENT_CPP_RETRY_H_
 #define SUBSET_CLIENT_CPP_RETRY_H_
@@ -39,17 +39,15 @@ class Retry {
 
   // Called with the error of an attempt. Waits and returns true when another attempt is due;
   // returns false at once when `status` may not be tried again, the attempts are used up, or the
-  // wait would end at or after the deadline.
+  // wait would end at or after the deadline or the end of the patience.
   bool WaitToTryAgain(const absl::Status& status);
-
-  // Something went well: the next error is the first again.
-  void ResetAttempts() { failures_ = 0; }
 
  private:
   const RetryOptions options_;
   RetryTiming* const timing_;
   const absl::Duration deadline_;  // on timing_'s clock
   int failures_ = 0;
+  absl::Duration first_failure_;  // when, where there was one
 };
 
 }  // namespace subset

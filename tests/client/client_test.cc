@@ -147,6 +147,8 @@ TEST_F(ClientTest, OptionsOutsideTheirRangeAreNamed) {
               FieldIs("retry.max_backoff"));
   EXPECT_THAT(connect([](ClientOptions& o) { o.retry.multiplier = 0.5; }),
               FieldIs("retry.multiplier"));
+  EXPECT_THAT(connect([](ClientOptions& o) { o.retry.patience = -absl::Seconds(1); }),
+              FieldIs("retry.patience"));
 }
 
 TEST_F(ClientTest, ImportSendsEveryByteInPiecesOfAtMostOneMebibyte) {

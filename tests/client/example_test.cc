@@ -44,10 +44,7 @@ absl::Status Example(const std::string& address, const std::vector<uint8_t>& lab
   SUBSET_ASSIGN_OR_RETURN(subset::v1::Run run, client->CreateRun(job));
   SUBSET_ASSIGN_OR_RETURN(auto feedback, client->OpenFeedback(run.uid()));
 
-  subset::v1::OpenEpochRequest open;
-  open.set_run_uid(run.uid());
-  SUBSET_ASSIGN_OR_RETURN(subset::v1::Epoch epoch, client->OpenEpoch(open));
-  auto batches = client->StreamBatches(subset::AssignedSteps(run.uid(), epoch));
+  SUBSET_ASSIGN_OR_RETURN(auto batches, client->MakeBatchSampler(run));
   while (true) {
     SUBSET_ASSIGN_OR_RETURN(const subset::BatchView* batch, batches->Next());
     if (batch == nullptr) break;  // the epoch is over

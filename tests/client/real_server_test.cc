@@ -161,6 +161,51 @@ TEST_F(RealServerTest, AStreamSurvivesAKilledServer) {
   EXPECT_THAT(seen, SizeIs(kSamples)) << "the plan of the epoch is the same after the restart";
 }
 
+TEST_F(RealServerTest, UniformBatchesFillInUntilAKilledServerIsBack) {
+  const v1::Run run = MakeRun("uniform");
+  const auto make = [&](OnOutage on_outage) {
+    BatchSamplerOptions options;
+    options.in_flight = 1;
+    options.on_outage = on_outage;
+    if (on_outage == OnOutage::kUniform) options.patience = absl::Seconds(1);
+    return *client_->MakeBatchSampler(run, options);
+  };
+  std::vector<std::vector<uint64_t>> expected;
+  const auto undisturbed = make(OnOutage::kWait);
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const BatchView* batch, undisturbed->Next());
+    if (batch == nullptr) break;
+    expected.emplace_back(batch->indices().begin(), batch->indices().end());
+  }
+  const std::string address = server_->address();
+  const auto batches = make(OnOutage::kUniform);
+  uint64_t step = 0, local = 0;
+  bool last_is_local = false;
+  const auto next = [&]() -> bool {
+    const auto batch = batches->Next();
+    EXPECT_OK(batch);
+    if (!batch.ok() || *batch == nullptr) return false;
+    EXPECT_EQ((*batch)->step(), step);
+    last_is_local = (*batch)->fallback();
+    local += last_is_local;
+    const bool same = (*batch)->indices() == absl::MakeConstSpan(expected[step++]);
+    EXPECT_NE(same, last_is_local);
+    return true;
+  };
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(next());
+  EXPECT_EQ(local, 0u);
+  server_->End(SIGKILL);
+  while (step < 40) ASSERT_TRUE(next());
+  EXPECT_GT(local, 20u) << "what had arrived before is given out";
+  server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+  EXPECT_THAT(client_->CheckHealth("", absl::Minutes(1)), IsOkAndHolds(true));
+  while (next()) {
+  }
+  EXPECT_EQ(step, 100u);
+  EXPECT_FALSE(last_is_local) << "the server's again";
+  EXPECT_EQ(batches->fallback_batches(), local);
+}
+
 // With its own settings but for the number of attempts: long enough for the channel's backoff to
 // have grown as far as it does.
 TEST_F(RealServerTest, AnIdleClientFindsAServerThatWasAwayForLong) {

@@ -74,6 +74,18 @@ TEST(RetryTest, AWaitThatReachesTheDeadlineIsNotBegun) {
   EXPECT_EQ(timing.sleeps().size(), 1u);
 }
 
+TEST(RetryTest, PatienceCountsFromTheFirstFailure) {
+  FakeTiming timing(0.5);
+  RetryOptions options = Options();
+  options.patience = absl::Milliseconds(150);
+  Retry retry(options, absl::InfiniteDuration(), &timing);
+  timing.Advance(absl::Hours(1));
+  EXPECT_TRUE(retry.WaitToTryAgain(kDown));   // 50 ms
+  EXPECT_FALSE(retry.WaitToTryAgain(kDown));  // 100 ms would end with the patience
+  options.patience = absl::ZeroDuration();
+  EXPECT_FALSE(Retry(options, absl::InfiniteDuration(), &timing).WaitToTryAgain(kDown));
+}
+
 TEST(RetryTest, TimePassesDuringAttemptsToo) {
   FakeTiming timing(0.5);
   Retry retry(Options(), absl::Seconds(1), &timing);

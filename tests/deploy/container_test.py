@@ -212,7 +212,7 @@ def test_the_image_carries_the_licences(files: dict[str, str]) -> None:
     assert "/usr/share/doc/subset/LICENSE" in files
     packages = {p.rsplit("/", 1)[1] for p in files if re.match(r"/var/lib/dpkg/status\.d/.", p)}
     assert {"libc6", "libgrpc++1.51", "libprotobuf32", "librocksdb7.8", "libprometheus-cpp-pull1.0",
-            "libcli11-dev", "libxxhash-dev"} <= packages
+            "libcli11-dev", "libxxhash-dev", "nlohmann-json3-dev"} <= packages
     assert {f"/usr/share/doc/{package}/copyright" for package in packages} <= set(files)
     assert "/usr/share/common-licenses/Apache-2.0" in files
 

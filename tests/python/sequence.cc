@@ -5,6 +5,8 @@
 //   EPOCH share RANK WORLD_SIZE
 //   EPOCH positions BATCH_SIZE
 //   EPOCH leased WORKER           acknowledges what it prints
+//   EPOCH resume COUNT STATE      COUNT batches from where a state stood, then the state after them
+//   EPOCH uniform STEP RANK WORLD_SIZE   as drawn here while a server is away
 
 #include <cinttypes>
 #include <cstdio>
@@ -15,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "base/status_macros.h"
+#include "client/cpp/uniform_batch.h"
 #include "subset/client.h"
 
 namespace subset {
@@ -44,7 +47,35 @@ absl::Status Acknowledge(Client& client, uint64_t run_uid, const std::string& wo
   return client.Acknowledge(request).status();
 }
 
-absl::Status Answer(Client& client, uint64_t run_uid, std::istream& question) {
+absl::Status Resume(Client& client, const v1::Run& run, std::istream& question) {
+  int count = 0;
+  std::string state;
+  question >> count;
+  std::getline(question, state);
+  SUBSET_ASSIGN_OR_RETURN(const auto batches, client.MakeBatchSampler(run));
+  SUBSET_RETURN_IF_ERROR(batches->LoadState(state));
+  for (int i = 0; i < count; ++i) {
+    SUBSET_ASSIGN_OR_RETURN(const BatchView* batch, batches->Next());
+    if (batch == nullptr) return absl::OutOfRangeError("the epoch is over");
+    Print(*batch);
+  }
+  std::printf("%s\n", batches->State().c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Uniform(const v1::Run& run, const v1::Epoch& epoch, std::istream& question) {
+  uint64_t step = 0;
+  uint32_t rank = 0, world_size = 0;
+  question >> step >> rank >> world_size;
+  BatchView batch;
+  SUBSET_RETURN_IF_ERROR(
+      batch.Decode(client_internal::UniformBatch(run, epoch, step, rank, world_size)));
+  Print(batch);
+  return absl::OkStatus();
+}
+
+absl::Status Answer(Client& client, const v1::Run& run, std::istream& question) {
+  const uint64_t run_uid = run.uid();
   v1::OpenEpochRequest open;
   open.set_run_uid(run_uid);
   uint64_t number = 0;
@@ -52,6 +83,8 @@ absl::Status Answer(Client& client, uint64_t run_uid, std::istream& question) {
   question >> number >> kind;
   open.set_epoch(number);
   SUBSET_ASSIGN_OR_RETURN(const v1::Epoch epoch, client.OpenEpoch(open));
+  if (kind == "resume") return Resume(client, run, question);
+  if (kind == "uniform") return Uniform(run, epoch, question);
   BatchStreamOptions options;
   AddressSource source;
   if (kind == "share") {
@@ -85,7 +118,7 @@ absl::Status Serve(const std::string& address, const std::string& name) {
   SUBSET_ASSIGN_OR_RETURN(const v1::Run run, client->GetRun(get));
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream question(line);
-    SUBSET_RETURN_IF_ERROR(Answer(*client, run.uid(), question));
+    SUBSET_RETURN_IF_ERROR(Answer(*client, run, question));
     std::printf("end\n");
     std::fflush(stdout);
   }

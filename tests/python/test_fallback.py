@@ -107,6 +107,25 @@ def test_uniform_batches_are_one_for_all_ranks_and_world_sizes(client: subset.Cl
     assert len(set(wholes)) == len(wholes)
 
 
+def test_uniform_batches_come_from_the_shuffle_that_is_documented() -> None:
+    from subset.fallback import uniform_indices
+
+    for size in (1, 7, 100):
+        for total in (1, size // 2, size):
+            words = np.random.Philox(
+                key=np.array([5, 0x7375627365740001], np.uint64),
+                counter=np.array([0, 0, 2, 3], np.uint64),
+            ).random_raw(total)
+            places = list(range(size))
+            for i, word in enumerate(words.tolist()):
+                other = i + word * (size - i) // 2**64
+                places[i], places[other] = places[other], places[i]
+            assert uniform_indices(5, 3, 2, size, total) == places[:total]
+            assert sorted(uniform_indices(5, 3, 2, size, size)) == list(range(size))
+    # A batch larger than the dataset repeats. As in tests/client/uniform_batch_test.cc.
+    assert uniform_indices(1, 3, 2, 5, 12) == [1, 1, 4, 0, 2, 0, 3, 3, 4, 4, 1, 4]
+
+
 def test_uniform_batches_are_uniform(client: subset.Client) -> None:
     # 2,000 batches of 5 of 20: 10,000 draws, 500 each. Within a batch they repel each other, so
     # Pearson's statistic, scaled by 19/15, has 19 degrees of freedom; P(> 67.8) < 2e-7, seed fixed.

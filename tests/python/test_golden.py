@@ -5,6 +5,7 @@ SEQUENCE names the program of sequence.cc; else the newest one built in the tree
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from conftest import ROOT
 
 import subset
+from subset.fallback import uniform_batch
 from subset.torch import draw_of
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "uniform_epochs.txt"
@@ -143,3 +145,48 @@ def test_the_batches_are_those_of_the_golden_file(client: subset.Client, name: s
     assert golden == [line for epoch in range(2) for line in python(run.batches(epoch))]
     with Cpp(client, run) as cpp:
         assert golden == [line for epoch in range(2) for line in cpp(epoch, "share", 0, 1)]
+
+
+def test_a_state_of_either_client_goes_on_in_the_other(client: subset.Client, name: str) -> None:
+    run = make_run(client, name, "uniform")
+    steps = run.open_epoch(0).num_steps
+    with Cpp(client, run) as cpp:
+        for stop in range(steps + 1):
+            batches = run.batch_sampler(rank=0, world_size=1, prefetch=steps)
+            given = iter(batches)
+            for _ in range(stop):
+                next(given)
+            state = batches.state_dict()
+            # Read there as it is, with any order of keys; then two batches on, and back again.
+            *lines, after = cpp(0, "resume", 0, json.dumps(state))
+            assert not lines and json.loads(after) == state
+            *lines, after = cpp(0, "resume", 1, json.dumps(state, indent=None, sort_keys=True))
+            epoch = state["epoch"]
+            assert lines == python([run.share(epoch, state["position"] // SIZE)])
+            resumed = run.batch_sampler(rank=0, world_size=1)
+            resumed.load_state_dict(json.loads(after))
+            assert resumed.state_dict() == json.loads(after)
+            resumed.set_epoch(resumed.epoch)
+            following = draw_of(next(iter(resumed)))
+            expected = (0, stop + 1) if stop + 1 < steps else (1, (stop + 1) % steps)
+            assert (following.epoch, following.step) == expected
+
+
+@pytest.mark.parametrize("size", [SIZE, SAMPLES])
+def test_both_clients_draw_the_same_uniform_batches(
+    client: subset.Client, name: str, size: int
+) -> None:
+    client.ensure_dataset("golden", label=LABELS)
+    client.ensure_sampler("golden/uniform", **SAMPLERS["uniform"])
+    run = client.run(name, sampler="golden/uniform", seed=2**64 - 1, global_batch_size=size)
+    info = run.info()
+    with Cpp(client, run) as cpp:
+        for number in range(2):
+            epoch = run.open_epoch(number)
+            for step in range(epoch.num_steps):
+                for rank, world_size in ((0, 1), (1, 3), (9, 10)):
+                    reply = uniform_batch(info, epoch, step, rank, world_size)
+                    draw = subset.Draw.from_reply(
+                        reply, run_uid=info.uid, rank=rank, world_size=world_size
+                    )
+                    assert cpp(number, "uniform", step, rank, world_size) == python([draw])

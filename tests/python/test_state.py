@@ -234,7 +234,11 @@ def test_truncated_states_are_refused(batches: subset.BatchSampler) -> None:
         if key != "crc":
             with pytest.raises(ValueError):
                 batches.load_state_dict(sealed(cut))
-    for nothing in ({}, [], "state", None, {"version": tokens.VERSION, "crc": {1}, "epoch": {2}}):
+    deep: Any = 0
+    for _ in range(100_000):
+        deep = [deep]
+    unreadable = [{"version": tokens.VERSION, "crc": 1, "epoch": value} for value in ({2}, deep)]
+    for nothing in ({}, [], "state", None, *unreadable):
         with pytest.raises(ValueError):
             batches.load_state_dict(nothing)  # type: ignore[arg-type]
     assert batches.state_dict() == state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -13,23 +13,44 @@ from subset.resources import Epoch, RunInfo
 _PURPOSE = 0x7375627365740001  # keeps these draws apart from other uses of the run's seed
 
 
+def uniform_indices(seed: int, epoch: int, step: int, num_samples: int, total: int) -> List[int]:
+    """The samples of a uniform global batch of `total`: a function of the arguments.
+
+    The C++ client gives the same. Bits are the words w_0, w_1, ... of Philox4x64-10 (as numpy's
+    random_raw), with the key (seed, 0x7375627365740001) and for words 4b .. 4b+3 the counter
+    (b + 1, 0, step, epoch).
+
+    Where total <= num_samples it is a Fisher-Yates shuffle of 0 .. num_samples-1 cut off after
+    `total`: for i = 0, 1, ... swap places i and i + floor(w_i (num_samples - i) / 2^64), and give
+    place i. So no sample comes twice. Else it is floor(w_i num_samples / 2^64). Each is uniform but
+    for num_samples / 2^64. O(total).
+    """
+    bits = np.random.Philox(
+        key=np.array([seed, _PURPOSE], np.uint64),
+        counter=np.array([0, 0, step, epoch], np.uint64),  # it counts before it draws
+    )
+    words: List[int] = bits.random_raw(total).tolist()
+    if total > num_samples:
+        return [word * num_samples >> 64 for word in words]
+    moved: Dict[int, int] = {}  # what stands at a place, where that is not its number
+    indices = []
+    for i, word in enumerate(words):
+        other = i + (word * (num_samples - i) >> 64)
+        indices.append(moved.get(other, other))
+        moved[other] = moved.get(i, i)
+    return indices
+
+
 def uniform_batch(info: RunInfo, epoch: Epoch, step: int, rank: int, world_size: int) -> bytes:
     """A serialized subset.v1.Batch: the share of `rank` in a uniform global batch.
 
-    A function of (seed, epoch, step), so every rank has its part of the same one. No sample comes
-    twice in it, unless it is larger than the dataset. attempt 0 says that no server gave it.
+    Every rank has its part of the same one. attempt 0 says that no server gave it.
     """
     from subset.v1 import training_pb2
 
     first = step * info.global_batch_size
     total = min(info.global_batch_size, epoch.num_positions - first)
-    bits = np.random.Philox(
-        key=np.array([info.seed, _PURPOSE], np.uint64),
-        counter=np.array([0, 0, step, epoch.epoch], np.uint64),
-    )
-    indices = np.random.Generator(bits).choice(
-        info.num_samples, total, replace=total > info.num_samples
-    )
+    indices = uniform_indices(info.seed, epoch.epoch, step, info.num_samples, total)
     begin, end = rank * total // world_size, (rank + 1) * total // world_size
     padding = int(begin == end)
     width = 4 if info.num_samples <= 2**32 else 8
@@ -38,7 +59,7 @@ def uniform_batch(info: RunInfo, epoch: Epoch, step: int, rank: int, world_size:
         position=first + begin,
         step=step,
         index_width=width,
-        indices=indices[begin : end + padding].astype(f"<u{width}").tobytes(),
+        indices=np.array(indices[begin : end + padding], f"<u{width}").tobytes(),
         probability=1.0 / info.num_samples,
         weight=0.0 if padding else 1.0,
         probability_kind=training_pb2.PROBABILITY_KIND_PER_DRAW,

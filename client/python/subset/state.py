@@ -41,7 +41,7 @@ def read(state: Any, identity: Mapping[str, Any]) -> Tuple[int, int]:
         raise ValueError(f"state version {state.get('version')!r}, this package reads {VERSION}")
     try:
         expected = checksum(state)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the state is damaged: {error}") from None
     if state.get("crc") != expected:
         raise ValueError(

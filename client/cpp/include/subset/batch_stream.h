@@ -18,7 +18,8 @@ namespace subset {
 
 namespace client_internal {
 struct Connection;
-}
+class EpochReader;
+}  // namespace client_internal
 
 // Fills in the next address and returns true, or returns false when there is none left.
 using AddressSource = std::function<bool(v1::GetBatchRequest* request)>;
@@ -59,7 +60,7 @@ class BatchStream {
 
  private:
   friend class Client;
-  class Call;
+  friend class client_internal::EpochReader;
 
   BatchStream(std::shared_ptr<client_internal::Connection> connection, AddressSource source,
               const BatchStreamOptions& options);

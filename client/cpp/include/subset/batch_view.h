@@ -24,12 +24,17 @@ class BatchView {
   uint64_t position() const { return position_; }  // of the first sample
   uint64_t step() const { return step_; }          // 0 unless the address named one
   uint32_t attempt() const { return attempt_; }
+  // Drawn here while the server was away: its losses are worth reporting, and acknowledge nothing.
+  bool fallback() const { return attempt_ == 0; }
   // Padding samples stand at the end, have weight 0 and are not reported.
   size_t padding() const { return padding_; }
   uint32_t global_samples() const { return global_samples_; }
   uint64_t generation() const { return generation_; }
   // Of a leased batch; null otherwise.
   const v1::Lease* lease() const { return leased_ ? &lease_ : nullptr; }
+
+  v1::ProbabilityKind probability_kind() const { return probability_kind_; }
+  v1::UnbiasedOver unbiased_over() const { return unbiased_over_; }
 
   size_t size() const { return indices_.size(); }
   absl::Span<const uint64_t> indices() const { return indices_; }
@@ -60,6 +65,8 @@ class BatchView {
   uint32_t padding_ = 0;
   uint32_t global_samples_ = 0;
   uint64_t generation_ = 0;
+  v1::ProbabilityKind probability_kind_ = v1::PROBABILITY_KIND_UNSPECIFIED;
+  v1::UnbiasedOver unbiased_over_ = v1::UNBIASED_OVER_UNSPECIFIED;
   bool leased_ = false;
   v1::Lease lease_;
   std::vector<uint64_t> indices_;

@@ -20,10 +20,7 @@
 //   SUBSET_ASSIGN_OR_RETURN(subset::v1::Run run, client->CreateRun(job));
 //   SUBSET_ASSIGN_OR_RETURN(auto feedback, client->OpenFeedback(run.uid()));
 //
-//   subset::v1::OpenEpochRequest open;
-//   open.set_run_uid(run.uid());
-//   SUBSET_ASSIGN_OR_RETURN(subset::v1::Epoch epoch, client->OpenEpoch(open));
-//   auto batches = client->StreamBatches(subset::AssignedSteps(run.uid(), epoch));
+//   SUBSET_ASSIGN_OR_RETURN(auto batches, client->MakeBatchSampler(run));
 //   while (true) {
 //     SUBSET_ASSIGN_OR_RETURN(const subset::BatchView* batch, batches->Next());
 //     if (batch == nullptr) break;  // the epoch is over
@@ -45,6 +42,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "subset/batch_sampler.h"
 #include "subset/batch_stream.h"
 #include "subset/dataset_import.h"
 #include "subset/feedback_session.h"
@@ -67,6 +65,7 @@ struct RetryOptions {
   absl::Duration initial_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(1);  // a server that is back is noticed within 2 s
   double multiplier = 2;
+  absl::Duration patience = absl::InfiniteDuration();  // since the first failure: then never again
 };
 
 struct ClientOptions {
@@ -149,6 +148,11 @@ class Client {
   // Checkpoints of the trainer. Name the generation, so that a repetition changes nothing.
   Answer<v1::Checkpoint> Commit(const v1::CommitRequest& request, Timeout timeout = {});
   Answer<v1::RollbackResponse> Rollback(const v1::RollbackRequest& request, Timeout timeout = {});
+
+  // Returns the batches of one rank, epoch after epoch, with states and a policy for outages. Asks
+  // nobody yet. `run`: as CreateRun or GetRun gave it. kInvalidArgument (an option, named).
+  Answer<std::unique_ptr<BatchSampler>> MakeBatchSampler(const v1::Run& run,
+                                                         const BatchSamplerOptions& options = {});
 
   // Returns a stream of the batches at the addresses of `source`. Connects at its first Next().
   std::unique_ptr<BatchStream> StreamBatches(AddressSource source,

@@ -23,9 +23,9 @@ struct Connection;
 }
 
 // Returns the feedback that reports `loss` for the samples of `batch`, computed by optimizer step
-// `step`, and acknowledges its positions. `loss` has one value per sample of the batch; those of
-// padding samples are left out. A leased batch needs the name of the worker that holds the lease.
-// kInvalidArgument when the sizes differ.
+// `step`, and acknowledges its positions (a fallback batch: none). `loss` has one value per sample
+// of the batch; those of padding samples are left out. A leased batch needs the name of the worker
+// that holds the lease. kInvalidArgument when the sizes differ.
 absl::StatusOr<v1::Feedback> LossFeedback(const BatchView& batch, uint64_t step,
                                           absl::Span<const float> loss,
                                           const std::string& worker = "");
