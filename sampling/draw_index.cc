@@ -17,75 +17,102 @@ namespace {
 constexpr uint64_t kPiece = 1024;
 constexpr uint64_t kSampleEvery = 65536;  // slots, for a guess: a piece of each
 
-// Makes the leaves of all slots; result->clamped counts. Returns the sum of their powers.
-double MakeLeaves(const Population& population, ReadScores read, DrawIndex* result) {
+// Below, read(first, limit) returns a span of the scores, float or double, of at least one and at
+// most `limit` slots from the first on; NaN: unscored. A span that is not the last one is of a
+// multiple of kPiece.
+
+template <typename Read>
+ScoreSummary SummaryOf(const Read& read, uint64_t n, const Guard& guard) {
+  ScoreSums sums;
+  for (uint64_t first = 0; first < n;) {
+    const auto scores = read(first, n - first);
+    AddScores(scores, &sums);
+    first += scores.size();
+  }
+  return Summarise(sums, n, guard);
+}
+
+template <typename Read>
+double ExactPowers(const LeafScale& scale, const Read& read, uint64_t n) {
   double powers = 0;
-  result->clamped = 0;
-  result->index =
-      std::make_unique<StratumIndex>(population, [&](uint64_t first, absl::Span<Leaf> out) {
-        double scores[kPiece];
-        for (uint64_t k = 0; k < out.size(); k += kPiece) {
-          const absl::Span<Leaf> leaves = out.subspan(k, kPiece);
-          read(first + k, absl::MakeSpan(scores, leaves.size()));
-          const EncodedLeaves encoded =
-              result->scale->Encode(absl::MakeConstSpan(scores, leaves.size()), leaves);
-          powers += encoded.powers;
-          result->clamped += encoded.clamped;
-        }
-      });
+  for (uint64_t first = 0; first < n;) {
+    const auto scores = read(first, std::min(kPiece, n - first));
+    powers += scale.SumPowers(scores);
+    first += scores.size();
+  }
   return powers;
 }
 
 // The sum of all powers, by that of some.
-double GuessPowers(const LeafScale& scale, ReadScores read, uint64_t n) {
-  double scores[kPiece];
-  Leaf leaves[kPiece];
+template <typename Read>
+double GuessPowers(const LeafScale& scale, const Read& read, uint64_t n) {
   double powers = 0;
   double seen = 0;
   for (uint64_t first = 0; first < n; first += kSampleEvery) {
-    const uint64_t count = std::min(kPiece, n - first);
-    read(first, absl::MakeSpan(scores, count));
-    powers +=
-        scale.Encode(absl::MakeConstSpan(scores, count), absl::MakeSpan(leaves, count)).powers;
-    seen += static_cast<double>(count);
+    const auto scores = read(first, std::min(kPiece, n - first));
+    powers += scale.SumPowers(scores);
+    seen += static_cast<double>(scores.size());
   }
   return powers / seen * static_cast<double>(n);
 }
 
+// Makes the leaves of all slots; result->clamped counts.
+template <typename Read>
+void MakeLeaves(const Population& population, const Read& read, DrawIndex* result) {
+  result->clamped = 0;
+  result->index =
+      std::make_unique<StratumIndex>(population, [&](uint64_t first, absl::Span<Leaf> out) {
+        while (!out.empty()) {
+          const auto scores = read(first, out.size());
+          result->clamped += result->scale->Encode(scores, out.subspan(0, scores.size()));
+          first += scores.size();
+          out.remove_prefix(scores.size());
+        }
+      });
+}
+
 // Leaves of scores^alpha. Raising to a power is what takes most of the time, so it is not done once
-// for the scale and once for the leaves: a guess of the scale is nearly always right, and where it
-// was not, leaves are made again.
-void Fill(const Population& population, ReadScores read, double alpha, const Guard& guard,
+// for the scale and once for the leaves: a guess of the scale is nearly always right, as the leaves
+// themselves tell, and where it was not, leaves are made again.
+template <typename Read>
+void Fill(const Population& population, const Read& read, double alpha, const Guard& guard,
           DrawIndex* result) {
-  const ScoreSummary summary = Summarise(read, population.size(), guard);
+  const uint64_t n = population.size();
+  const ScoreSummary summary = SummaryOf(read, n, guard);
   result->any_positive = summary.largest_scored > 0;
   const LeafScale unit(alpha, summary, 0);
-  const auto exponent = [result] { return result->scale->parameters().weight_exponent; };
-  result->scale.emplace(alpha, summary, GuessPowers(unit, read, population.size()));
-  int32_t used;
-  do {
-    used = exponent();
-    result->scale.emplace(alpha, summary, MakeLeaves(population, read, result));
-  } while (exponent() != used);
+  result->scale.emplace(alpha, summary, GuessPowers(unit, read, n));
+  MakeLeaves(population, read, result);
+  if (result->scale->IsThatOf(summary, result->index->weights().total())) return;
+  const LeafScale exact(alpha, summary, ExactPowers(unit, read, n));
+  if (exact.parameters().weight_exponent == result->scale->parameters().weight_exponent) return;
+  result->scale = exact;
+  MakeLeaves(population, read, result);
 }
 
 void FillFromScores(const PlanInput& input, const Population& population, DrawIndex* result) {
   const PreferredScores scores(input, population);
-  Fill(
-      population,
-      [&scores](uint64_t first, absl::Span<double> out) { return scores.Read(first, out); },
-      input.spec.preference.alpha, input.spec.guard, result);
+  const double alpha = input.spec.preference.alpha;
+  if (scores.plain()) {
+    const auto read = [&](uint64_t first, uint64_t limit) { return scores.Plain(first, limit); };
+    return Fill(population, read, alpha, input.spec.guard, result);
+  }
+  double piece[kPiece];
+  const auto read = [&](uint64_t first, uint64_t limit) {
+    const auto some = absl::MakeSpan(piece, std::min(kPiece, limit));
+    scores.Read(first, some);
+    return absl::Span<const double>(some);
+  };
+  Fill(population, read, alpha, input.spec.guard, result);
 }
 
 void FillFromValues(const std::vector<double>& values, const Population& population,
                     DrawIndex* result) {
   const bool any_positive = result->any_positive;
-  Fill(
-      population,
-      [&values](uint64_t first, absl::Span<double> out) {
-        std::copy_n(values.begin() + first, out.size(), out.begin());
-      },
-      1, Guard{}, result);
+  const auto read = [&values](uint64_t first, uint64_t limit) {
+    return absl::MakeConstSpan(values).subspan(first, limit);
+  };
+  Fill(population, read, 1, Guard{}, result);
   result->any_positive = any_positive;
 }
 

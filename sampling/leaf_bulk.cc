@@ -1,7 +1,10 @@
 #include "sampling/leaf_bulk.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "sampling/leaf_bulk_simd.h"
 #include "sampling/leaf_math.h"
@@ -9,17 +12,22 @@
 
 #define SUBSET_TARGET
 #include "sampling/leaf_bulk_loops.inc"
+#include "sampling/leaf_quick_loops.inc"
 
 namespace subset::sampling {
 namespace leaf_bulk_internal {
 
-const Loops kPortableLoops = {EncodeLoop, AddLoop, SumLoop, LinesLoop};
+const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
+                              AddLoop,    SumLoop,   LinesLoop};
 
 }  // namespace leaf_bulk_internal
 
 namespace {
 
-const leaf_bulk_internal::Loops& ActiveLoops() {
+using leaf_bulk_internal::Loops;
+using leaf_bulk_internal::QuickLaw;
+
+const Loops& ActiveLoops() {
   switch (ActiveSimdLevel()) {
 #if defined(__x86_64__)
     case SimdLevel::kAvx512:
@@ -32,15 +40,82 @@ const leaf_bulk_internal::Loops& ActiveLoops() {
   }
 }
 
+// Calls f(first, the scores from there as doubles).
+template <typename F>
+void ForEachPiece(absl::Span<const float> scores, F f) {
+  constexpr size_t kPiece = 1024;
+  double piece[kPiece];
+  for (size_t first = 0; first < scores.size(); first += kPiece) {
+    const size_t count = std::min(kPiece, scores.size() - first);
+    std::copy_n(scores.data() + first, count, piece);
+    f(first, absl::MakeConstSpan(piece, count));
+  }
+}
+
+// Returns the law as the quick loop takes it; nothing where floats are too narrow for it, or what
+// is unscored is clamped.
+std::optional<QuickLaw> QuickLawOf(const PowerLaw& law, const Loops& loops) {
+  constexpr int kMaxExponent = 512;
+  constexpr double kMaxAlpha = 64;
+  QuickLaw quick;
+  quick.exact = law;
+  quick.score_exponent = std::ilogb(law.score_factor);
+  quick.weight_exponent = std::ilogb(law.weight_factor);
+  if (std::abs(quick.score_exponent) > kMaxExponent ||
+      std::abs(quick.weight_exponent) > kMaxExponent || law.alpha > kMaxAlpha) {
+    return std::nullopt;
+  }
+  quick.factor = static_cast<float>(law.score_factor * law.weight_factor);
+  quick.is_power = law.alpha != 1;
+  quick.alpha = static_cast<float>(law.alpha);
+  quick.alpha_high = leaf_internal::FloatOf(leaf_internal::BitsOf(quick.alpha) & 0xfffff000);
+  quick.alpha_low = static_cast<float>(law.alpha - quick.alpha_high);
+  // Powers are off by 3.4 alpha + 6.3 units at most, and by less in the range of small leaves.
+  quick.off = quick.is_power ? static_cast<uint32_t>(4 * law.alpha) + 9 : 1;
+  const double unscored = std::nan("");
+  Leaf leaf;
+  if (loops.encode(law, &unscored, 1, &leaf) > 0) return std::nullopt;
+  quick.unscored_leaf = leaf;
+  return quick;
+}
+
 }  // namespace
 
-EncodedLeaves EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
-                           absl::Span<Leaf> leaves) {
+uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
+                      absl::Span<Leaf> leaves) {
   return ActiveLoops().encode(law, scores.data(), scores.size(), leaves.data());
 }
 
-void AddScores(absl::Span<const double> scores, ScoreLanes* lanes) {
-  ActiveLoops().add(scores.data(), scores.size(), lanes);
+uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const float> scores,
+                      absl::Span<Leaf> leaves) {
+  const Loops& loops = ActiveLoops();
+  if (const auto quick = QuickLawOf(law, loops)) {
+    return loops.quick(*quick, scores.data(), scores.size(), leaves.data());
+  }
+  uint64_t clamped = 0;
+  ForEachPiece(scores, [&](size_t first, absl::Span<const double> piece) {
+    clamped += loops.encode(law, piece.data(), piece.size(), leaves.data() + first);
+  });
+  return clamped;
+}
+
+double SumPowers(const PowerLaw& law, absl::Span<const double> scores) {
+  return ActiveLoops().powers(law, scores.data(), scores.size());
+}
+
+double SumPowers(const PowerLaw& law, absl::Span<const float> scores) {
+  double sum = 0;
+  ForEachPiece(scores,
+               [&](size_t, absl::Span<const double> piece) { sum += SumPowers(law, piece); });
+  return sum;
+}
+
+void AddScores(absl::Span<const double> scores, ScoreSums* sums) {
+  ActiveLoops().add(scores.data(), scores.size(), sums);
+}
+
+void AddScores(absl::Span<const float> scores, ScoreSums* sums) {
+  ActiveLoops().add_floats(scores.data(), scores.size(), sums);
 }
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves) {

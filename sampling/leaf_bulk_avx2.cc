@@ -1,6 +1,7 @@
 #if defined(__x86_64__)
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "sampling/leaf_bulk_simd.h"
@@ -8,10 +9,11 @@
 
 #define SUBSET_TARGET __attribute__((target("avx2")))
 #include "sampling/leaf_bulk_loops.inc"
+#include "sampling/leaf_quick_loops.inc"
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx2Loops = {EncodeLoop, AddLoop, SumLoop, LinesLoop};
+const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop, AddLoop, SumLoop, LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

@@ -12,9 +12,26 @@ namespace subset::sampling::leaf_bulk_internal {
 
 inline constexpr size_t kLine = 32;
 
+// A power law as quick takes it, in floats.
+struct QuickLaw {
+  PowerLaw exact;
+  int32_t score_exponent;  // of the law's factors
+  int32_t weight_exponent;
+  bool is_power;  // alpha is not 1
+  float factor;   // of a score, where it is
+  float alpha;
+  float alpha_high;  // its 12 leading bits,
+  float alpha_low;   // and the rest
+  uint32_t off;      // a power is within so many units of the last place
+  uint32_t unscored_leaf;
+};
+
 struct Loops {
-  EncodedLeaves (*encode)(const PowerLaw& law, const double* scores, size_t count, Leaf* leaves);
-  void (*add)(const double* scores, size_t count, ScoreLanes* lanes);
+  uint64_t (*encode)(const PowerLaw& law, const double* scores, size_t count, Leaf* leaves);
+  uint64_t (*quick)(const QuickLaw& law, const float* scores, size_t count, Leaf* leaves);
+  double (*powers)(const PowerLaw& law, const double* scores, size_t count);
+  void (*add)(const double* scores, size_t count, ScoreSums* sums);
+  void (*add_floats)(const float* scores, size_t count, ScoreSums* sums);
   LeafSums (*sum)(const Leaf* leaves, size_t count);
   void (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
 };

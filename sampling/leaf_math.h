@@ -67,13 +67,31 @@ SUBSET_ALWAYS_INLINE double FromBits(uint64_t bits) {
   return x;
 }
 
+SUBSET_ALWAYS_INLINE uint32_t BitsOf(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+SUBSET_ALWAYS_INLINE float FloatOf(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
 // One of two, by bits: the compiler makes branches of other selections.
 SUBSET_ALWAYS_INLINE uint64_t Select(bool condition, uint64_t yes, uint64_t no) {
   const uint64_t mask = -static_cast<uint64_t>(condition);
   return (yes & mask) | (no & ~mask);
 }
+SUBSET_ALWAYS_INLINE uint32_t Select(bool condition, uint32_t yes, uint32_t no) {
+  const uint32_t mask = -static_cast<uint32_t>(condition);
+  return (yes & mask) | (no & ~mask);
+}
 SUBSET_ALWAYS_INLINE double Select(bool condition, double yes, double no) {
   return FromBits(Select(condition, BitsOf(yes), BitsOf(no)));
+}
+SUBSET_ALWAYS_INLINE float Select(bool condition, float yes, float no) {
+  return FloatOf(Select(condition, BitsOf(yes), BitsOf(no)));
 }
 
 // log2 of a normal number.

@@ -8,8 +8,6 @@ namespace {
 
 constexpr int kMeanExponent = 19;      // the mean weight is below 2^19,
 constexpr int kLeastMeanExponent = 7;  // or, to fit a large one, below 2^7
-constexpr size_t kPiece = 1024;
-constexpr size_t kLanes = ScoreLanes::kLanes;
 
 double UnscoredOf(const Guard& guard, uint64_t scored, double sum, double largest) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
@@ -47,27 +45,14 @@ PowerLaw LawOf(double alpha, const LeafScale::Parameters& parameters) {
 
 }  // namespace
 
-ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard) {
-  ScoreLanes lanes;
-  double piece[kPiece];
-  for (uint64_t first = 0; first < n; first += kPiece) {
-    const uint64_t count = std::min<uint64_t>(kPiece, n - first);
-    read(first, absl::MakeSpan(piece, count));
-    const uint64_t whole = (count + kLanes - 1) / kLanes * kLanes;
-    std::fill(piece + count, piece + whole, std::nan(""));
-    AddScores(absl::MakeConstSpan(piece, whole), &lanes);
-  }
+ScoreSummary Summarise(const ScoreSums& sums, uint64_t n, const Guard& guard) {
+  double sum = 0;
+  for (const double lane : sums.lanes) sum += lane;
   ScoreSummary summary;
   summary.samples = n;
-  double sum = 0;
-  uint64_t scored = 0;
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    sum += lanes.sum[lane];
-    scored += static_cast<uint64_t>(lanes.scored[lane]);
-    summary.largest_scored = std::max(summary.largest_scored, lanes.largest[lane]);
-  }
-  summary.unscored = UnscoredOf(guard, scored, sum, summary.largest_scored);
-  summary.largest = std::max(summary.largest_scored, scored < n ? summary.unscored : 0.0);
+  summary.largest_scored = sums.largest;
+  summary.unscored = UnscoredOf(guard, sums.scored, sum, sums.largest);
+  summary.largest = std::max(sums.largest, sums.scored < n ? summary.unscored : 0.0);
   return summary;
 }
 
@@ -91,6 +76,21 @@ LeafScale::LeafScale(double alpha, const ScoreSummary& summary, double powers) {
     --weight_exponent;
   }
   law_.weight_factor = std::ldexp(1.0, weight_exponent);
+}
+
+bool LeafScale::IsThatOf(const ScoreSummary& summary, uint64_t total) const {
+  if (Power(law_, summary.largest) * law_.weight_factor > kMaxLeafWeight) return false;
+  // A leaf is less than one, or its weight's 2^-13, away from what it stands for.
+  constexpr double kRelative = 0x1p-12;
+  const auto sum = static_cast<double>(total);
+  const auto most_off = static_cast<double>(summary.samples);
+  const double least = (1 - kRelative) * (sum - most_off) / law_.weight_factor;
+  const double most = (1 + kRelative) * (sum + most_off) / law_.weight_factor;
+  const auto exponent = [&](double powers) {
+    return LeafScale(law_.alpha, summary, powers).parameters_.weight_exponent;
+  };
+  return least > 0 && exponent(least) == parameters_.weight_exponent &&
+         exponent(most) == parameters_.weight_exponent;
 }
 
 Leaf LeafScale::Encode(double score, bool* clamped) const {

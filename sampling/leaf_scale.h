@@ -5,16 +5,12 @@
 
 #include <cstdint>
 
-#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
-
-// Writes the scores of slots first, first + 1, ... (NaN: unscored).
-using ReadScores = absl::FunctionRef<void(uint64_t first, absl::Span<double> scores)>;
 
 // What the scores of a scale look like; negative ones count as 0.
 struct ScoreSummary {
@@ -24,9 +20,9 @@ struct ScoreSummary {
   double unscored = 1;  // the score that they take
 };
 
-// Unscored samples take what `guard` says; where nothing is scored, the score 1, unless a prior is
-// set. O(n).
-ScoreSummary Summarise(ReadScores read, uint64_t n, const Guard& guard);
+// Of n scores. Unscored samples take what `guard` says; where nothing is scored, the score 1,
+// unless a prior is set.
+ScoreSummary Summarise(const ScoreSums& sums, uint64_t n, const Guard& guard);
 
 // A value; immutable; thread-safe.
 //
@@ -47,9 +43,13 @@ class LeafScale {
 
   LeafScale(double alpha, const Parameters& parameters);
 
-  // Fits the scale to scores by their summary and the sum of the powers of all (EncodeLeaves
-  // returns it), or a guess of it.
+  // Fits the scale to scores by their summary and the sum of the powers of all (SumPowers of the
+  // scale for 0 gives it), or a guess of it.
   LeafScale(double alpha, const ScoreSummary& summary, double powers);
+
+  // Whether that sum surely gives this scale, seen from the total weight of the leaves which this
+  // scale has given those scores.
+  bool IsThatOf(const ScoreSummary& summary, uint64_t total) const;
 
   const Parameters& parameters() const { return parameters_; }
 
@@ -57,9 +57,20 @@ class LeafScale {
   // where the weight is outside the range of leaves: above the largest, or positive below a half.
   Leaf Encode(double score, bool* clamped) const;
 
-  // The same for many. Spans of the same length.
-  EncodedLeaves Encode(absl::Span<const double> scores, absl::Span<Leaf> leaves) const {
+  // The same for many scores: returns how many weights were outside. Spans of the same length.
+  uint64_t Encode(absl::Span<const double> scores, absl::Span<Leaf> leaves) const {
     return EncodeLeaves(law_, scores, leaves);
+  }
+  uint64_t Encode(absl::Span<const float> scores, absl::Span<Leaf> leaves) const {
+    return EncodeLeaves(law_, scores, leaves);
+  }
+
+  // Returns the sum of the powers of scores, the same on every machine.
+  double SumPowers(absl::Span<const double> scores) const {
+    return subset::sampling::SumPowers(law_, scores);
+  }
+  double SumPowers(absl::Span<const float> scores) const {
+    return subset::sampling::SumPowers(law_, scores);
   }
 
  private:

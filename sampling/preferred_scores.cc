@@ -54,6 +54,10 @@ PreferredScores::PreferredScores(ScoreView reported, const Population& populatio
     : size_(population.size()) {
   if (population.strata == nullptr) {
     reported_ = reported;
+    const auto& chunks = reported.chunks;
+    if (chunks.empty() || std::find(chunks.begin(), chunks.end(), nullptr) != chunks.end()) {
+      unscored_.resize(kChunkSamples, std::numeric_limits<float>::quiet_NaN());
+    }
     return;
   }
   gathered_ = HugeArray<float>(size_);
@@ -80,23 +84,20 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
       population, [&losses](uint32_t i) { return losses[i]; }, subtract_.data());
 }
 
+absl::Span<const float> PreferredScores::Plain(uint64_t first, uint64_t limit) const {
+  if (gathered_.size() > 0) return {gathered_.data() + first, limit};
+  const uint64_t at = first % kChunkSamples;
+  const float* chunk = reported_.chunks.empty() ? nullptr : reported_.chunks[first / kChunkSamples];
+  if (chunk == nullptr) chunk = unscored_.data();
+  return {chunk + at, std::min(limit, kChunkSamples - at)};
+}
+
 void PreferredScores::ReadReported(uint64_t first, absl::Span<double> scores) const {
-  if (gathered_.size() > 0) {
-    std::copy_n(gathered_.data() + first, scores.size(), scores.begin());
-    return;
-  }
   while (!scores.empty()) {
-    const uint64_t at = first % kChunkSamples;
-    const uint64_t count = std::min<uint64_t>(kChunkSamples - at, scores.size());
-    const float* chunk =
-        reported_.chunks.empty() ? nullptr : reported_.chunks[first / kChunkSamples];
-    if (chunk == nullptr) {
-      std::fill_n(scores.begin(), count, std::numeric_limits<double>::quiet_NaN());
-    } else {
-      std::copy_n(chunk + at, count, scores.begin());
-    }
-    first += count;
-    scores.remove_prefix(count);
+    const absl::Span<const float> some = Plain(first, scores.size());
+    std::copy(some.begin(), some.end(), scores.begin());
+    first += some.size();
+    scores.remove_prefix(some.size());
   }
 }
 

@@ -302,7 +302,7 @@ void IndexedScoreDraw::Update(absl::Span<const uint32_t> indices, absl::Span<con
     leaves_.any_positive |= exact[k] > 0;
   }
   std::vector<Leaf> leaves(scores.size());
-  leaves_.clamped += leaves_.scale->Encode(exact, absl::MakeSpan(leaves)).clamped;
+  leaves_.clamped += leaves_.scale->Encode(exact, absl::MakeSpan(leaves));
   leaves_.index->Update(indices, leaves);
   Refresh();
 }

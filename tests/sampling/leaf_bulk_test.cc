@@ -2,6 +2,7 @@
 
 #include "sampling/leaf_bulk.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -51,7 +52,7 @@ TEST_P(LeafBulkTest, EncodesAsOneAtATime) {
            {LeafScale::Parameters{0, 0, 1}, {-3, 19, .3}, {20, -7, 0}, {0, 40, 1e9}}) {
         const LeafScale scale(alpha, parameters);
         std::vector<Leaf> leaves(n + 1, 0x1234);
-        const EncodedLeaves encoded = scale.Encode(scores, absl::MakeSpan(leaves.data(), n));
+        const uint64_t found = scale.Encode(scores, absl::MakeSpan(leaves.data(), n));
         uint64_t clamped = 0;
         for (size_t k = 0; k < n; ++k) {
           bool outside = false;
@@ -59,11 +60,108 @@ TEST_P(LeafBulkTest, EncodesAsOneAtATime) {
               << "score " << scores[k] << ", alpha " << alpha;
           clamped += outside;
         }
-        EXPECT_EQ(encoded.clamped, clamped);
+        EXPECT_EQ(found, clamped);
         EXPECT_EQ(leaves[n], 0x1234) << "written behind the end";
       }
     }
   }
+}
+
+// Floats whose weights lie next to where leaves change, and Scores.
+std::vector<float> CloseScores(double alpha, const LeafScale::Parameters& parameters) {
+  std::vector<float> scores;
+  for (const double score : Scores(20000)) scores.push_back(static_cast<float>(score));
+  for (const int leaf : {0, 1, 2, 99, 4094, 4095, 4096, 8190, 8191, 8192, 20000, 65534}) {
+    const double weight = (1.0 * LeafWeight(leaf) + LeafWeight(leaf + 1)) / 2;
+    const double power = std::ldexp(weight, -parameters.weight_exponent);
+    float score =
+        static_cast<float>(std::ldexp(std::pow(power, 1 / alpha), -parameters.score_exponent));
+    for (int k = 0; k < 8; ++k) score = std::nextafter(score, 0.0f);
+    for (int k = 0; k < 16; ++k) scores.push_back(score = std::nextafter(score, INFINITY));
+  }
+  scores.push_back(std::numeric_limits<float>::max());
+  return scores;
+}
+
+TEST_P(LeafBulkTest, FloatsGetTheLeavesOfDoubles) {
+  for (const double alpha : {1.0, .6, .5, 1.7, 2.0, 16.0, .001, 100.0}) {
+    for (const LeafScale::Parameters& parameters :
+         {LeafScale::Parameters{0, 0, 1}, {-3, 19, .3}, {2, 22, 1e-9}, {20, -7, 0}, {600, 9, 1}}) {
+      const LeafScale scale(alpha, parameters);
+      const std::vector<float> scores = CloseScores(alpha, parameters);
+      const std::vector<double> wide(scores.begin(), scores.end());
+      for (const size_t n : {size_t{1}, size_t{300}, scores.size()}) {
+        std::vector<Leaf> leaves(n + 1, 0x1234);
+        std::vector<Leaf> expected(n);
+        const uint64_t clamped = scale.Encode(absl::MakeConstSpan(scores).subspan(0, n),
+                                              absl::MakeSpan(leaves.data(), n));
+        EXPECT_EQ(clamped,
+                  scale.Encode(absl::MakeConstSpan(wide).subspan(0, n), absl::MakeSpan(expected)));
+        for (size_t k = 0; k < n; ++k) {
+          ASSERT_EQ(leaves[k], expected[k]) << "score " << scores[k] << ", alpha " << alpha;
+        }
+        EXPECT_EQ(leaves[n], 0x1234) << "written behind the end";
+      }
+    }
+  }
+}
+
+TEST_P(LeafBulkTest, ScoreSumsOfFloatsAreThoseOfDoubles) {
+  std::mt19937_64 random(4);
+  std::lognormal_distribution<float> lognormal(0, 1);
+  for (const size_t n : {0, 1, 255, 256, 2000}) {
+    std::vector<float> scores(n);
+    double sum = 0;
+    double largest = 0;
+    uint64_t scored = 0;
+    for (float& score : scores) {
+      score = random() % 5 == 0 ? NAN : lognormal(random) - .5f;
+      if (std::isnan(score)) continue;
+      ++scored;
+      sum += std::max(0.0f, score);
+      largest = std::max<double>(largest, score);
+    }
+    ScoreSums floats;
+    ScoreSums doubles;
+    AddScores(scores, &floats);
+    AddScores(std::vector<double>(scores.begin(), scores.end()), &doubles);
+    EXPECT_EQ(floats.largest, largest);
+    EXPECT_EQ(doubles.largest, largest);
+    EXPECT_EQ(floats.scored, scored);
+    EXPECT_EQ(doubles.scored, scored);
+    double total = 0;
+    for (size_t lane = 0; lane < ScoreSums::kLanes; ++lane) {
+      EXPECT_EQ(floats.lanes[lane], doubles.lanes[lane]);
+      total += floats.lanes[lane];
+    }
+    EXPECT_NEAR(total, sum, 1e-12 * sum);
+  }
+}
+
+TEST(LeafScaleTest, OnlyTheScaleOfTheExactPowersIsThatOfThem) {
+  std::mt19937_64 random(9);
+  int surely = 0;
+  for (int round = 0; round < 400; ++round) {
+    const double spread = round % 4;
+    std::lognormal_distribution<double> lognormal(0, spread);
+    std::vector<double> scores(500);
+    for (double& score : scores) score = lognormal(random);
+    ScoreSums sums;
+    AddScores(scores, &sums);
+    const ScoreSummary summary = Summarise(sums, scores.size(), Guard{});
+    const double powers = LeafScale(.8, summary, 0).SumPowers(scores);
+    const LeafScale exact(.8, summary, powers);
+    for (const double factor : {.4, .99, 1.0, 1.01, 2.5}) {
+      const LeafScale scale(.8, summary, powers * factor);
+      std::vector<Leaf> leaves(scores.size());
+      scale.Encode(scores, absl::MakeSpan(leaves));
+      const bool same = scale.parameters().weight_exponent == exact.parameters().weight_exponent;
+      const bool sure = scale.IsThatOf(summary, SumLeaves(leaves).total);
+      EXPECT_TRUE(same || !sure) << "round " << round << ", factor " << factor;
+      surely += sure;
+    }
+  }
+  EXPECT_GT(surely, 400);
 }
 
 TEST_P(LeafBulkTest, SumsAreExact) {
@@ -101,12 +199,11 @@ TEST(LeafPowersTest, AddUpToTheSameAtEveryLevel) {
     scores[1] = NAN;
     double expected = 0;
     for (const double x : scores) expected += std::pow((std::isnan(x) ? .4 : x) / 4, .7);
-    std::vector<Leaf> leaves(n);
     const LeafScale scale(.7, LeafScale::Parameters{-2, 3, .4});
     std::vector<double> sums;
     for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
       const ScopedSimdLimit limit(level);
-      sums.push_back(scale.Encode(scores, absl::MakeSpan(leaves)).powers);
+      sums.push_back(scale.SumPowers(scores));
       EXPECT_EQ(sums.back(), sums.front());
     }
     EXPECT_NEAR(sums.front(), expected, 1e-12 * expected);
