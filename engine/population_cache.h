@@ -15,7 +15,7 @@
 namespace subset {
 
 // Thread-safe. Keeps the one that was asked for last: of the columns that its samples' runs read
-// now. At most 4 bytes a sample.
+// now. At most 4 bytes and a bit a sample.
 class PopulationCache {
  public:
   // Sets input->population where it is costly and does not change from epoch to epoch; `columns`

@@ -93,6 +93,16 @@ void ForEachChunk(const ColumnView& column, uint64_t num_samples, F f) {
   });
 }
 
+// Writes the values of samples first, first + 1, ..., which begin a chunk.
+template <typename T>
+void ReadValues(const ColumnView& column, uint64_t first, absl::Span<T> out) {
+  ColumnView from = column;
+  from.chunks.remove_prefix(first / kChunkSamples);
+  ForEachChunk(from, out.size(), [out](uint64_t at, const auto& values) {
+    for (size_t k = 0; k < values.size(); ++k) out[at + k] = static_cast<T>(values[k]);
+  });
+}
+
 // A column of label sets: chunk c holds, for each of the samples c * kChunkSamples onwards, how
 // many labels it has and then these, ascending. The chunks are aligned for uint32_t and never null.
 struct LabelSetView {

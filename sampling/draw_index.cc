@@ -5,10 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "sampling/by_slot.h"
 #include "sampling/inner_draw.h"
 #include "sampling/preference.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/repeat_cap.h"
+#include "sampling/sample_scores.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
@@ -17,93 +19,109 @@ namespace {
 constexpr uint64_t kPiece = 1024;
 constexpr uint64_t kSampleEvery = 65536;  // slots, for a guess: a piece of each
 
-// Below, read(first, limit) returns a span of the scores, float or double, of at least one and at
-// most `limit` slots from the first on; NaN: unscored. A span that is not the last one is of a
-// multiple of kPiece.
+// In what order scores are read: by slot of the population, or by sample of the dataset, with 0 for
+// who is not in the population.
+enum class Order { kSlots, kSamples };
 
-template <typename Read>
-ScoreSummary SummaryOf(const Read& read, uint64_t n, const Guard& guard) {
-  ScoreSums sums;
-  for (uint64_t first = 0; first < n;) {
-    const auto scores = read(first, n - first);
-    AddScores(scores, &sums);
-    first += scores.size();
+// Makes leaves of scores^alpha. read(first, limit) returns a span of the scores, float or double,
+// from the first one on: at least one and at most `limit`; NaN: unscored. A span that is not the
+// last one is of a multiple of kPiece.
+template <Order kOrder, typename Read>
+class LeafMaker {
+ public:
+  LeafMaker(const Population& population, Read read, double alpha, DrawIndex* result)
+      : population_(population), read_(read), alpha_(alpha), result_(*result) {}
+
+  // Raising to a power is what takes most of the time, so it is not done once for the scale and
+  // once for the leaves: a guess of the scale is nearly always right, as the leaves themselves
+  // tell, and where it was not, leaves are made again.
+  void Make(const Guard& guard) {
+    const ScoreSummary summary = Summary(guard);
+    result_.any_positive = summary.largest_scored > 0;
+    const LeafScale unit(alpha_, summary, 0);
+    result_.scale.emplace(alpha_, summary, Powers(unit, kSampleEvery));
+    MakeLeaves();
+    if (result_.scale->IsThatOf(summary, result_.index->weights().total())) return;
+    const LeafScale exact(alpha_, summary, Powers(unit, kPiece));
+    if (exact.parameters().weight_exponent == result_.scale->parameters().weight_exponent) return;
+    result_.scale = exact;
+    MakeLeaves();
   }
-  return Summarise(sums, n, guard);
-}
 
-template <typename Read>
-double ExactPowers(const LeafScale& scale, const Read& read, uint64_t n) {
-  double powers = 0;
-  for (uint64_t first = 0; first < n;) {
-    const auto scores = read(first, std::min(kPiece, n - first));
-    powers += scale.SumPowers(scores);
-    first += scores.size();
+ private:
+  ScoreSummary Summary(const Guard& guard) const {
+    ScoreSums sums;
+    for (uint64_t first = 0; first < size_;) {
+      const auto scores = read_(first, size_ - first);
+      AddScores(scores, &sums);
+      first += scores.size();
+    }
+    sums.scored -= size_ - population_.size();
+    return Summarise(sums, population_.size(), guard);
   }
-  return powers;
-}
 
-// The sum of all powers, by that of some.
-template <typename Read>
-double GuessPowers(const LeafScale& scale, const Read& read, uint64_t n) {
-  double powers = 0;
-  double seen = 0;
-  for (uint64_t first = 0; first < n; first += kSampleEvery) {
-    const auto scores = read(first, std::min(kPiece, n - first));
-    powers += scale.SumPowers(scores);
-    seen += static_cast<double>(scores.size());
+  // The sum of all powers, by that of a piece of every `step` scores.
+  double Powers(const LeafScale& scale, uint64_t step) const {
+    double powers = 0;
+    uint64_t seen = 0;
+    for (uint64_t first = 0; first < size_; first += step) {
+      const auto scores = read_(first, std::min(kPiece, size_ - first));
+      powers += scale.SumPowers(scores);
+      seen += scores.size();
+    }
+    return powers / static_cast<double>(seen) * static_cast<double>(size_);
   }
-  return powers / seen * static_cast<double>(n);
-}
 
-// Makes the leaves of all slots; result->clamped counts.
-template <typename Read>
-void MakeLeaves(const Population& population, const Read& read, DrawIndex* result) {
-  result->clamped = 0;
-  result->index =
-      std::make_unique<StratumIndex>(population, [&](uint64_t first, absl::Span<Leaf> out) {
-        while (!out.empty()) {
-          const auto scores = read(first, out.size());
-          result->clamped += result->scale->Encode(scores, out.subspan(0, scores.size()));
-          first += scores.size();
-          out.remove_prefix(scores.size());
-        }
-      });
-}
+  void MakeLeaves() {
+    result_.clamped = 0;
+    const auto encode = [this](uint64_t first, absl::Span<Leaf> out) {
+      while (!out.empty()) {
+        const auto scores = read_(first, out.size());
+        result_.clamped += result_.scale->Encode(scores, out.subspan(0, scores.size()));
+        first += scores.size();
+        out.remove_prefix(scores.size());
+      }
+    };
+    result_.index = std::make_unique<StratumIndex>(population_, [&](absl::Span<Leaf> leaves) {
+      if (kOrder == Order::kSamples) return GatherBySlot(population_, encode, leaves.data());
+      encode(0, leaves);
+    });
+  }
 
-// Leaves of scores^alpha. Raising to a power is what takes most of the time, so it is not done once
-// for the scale and once for the leaves: a guess of the scale is nearly always right, as the leaves
-// themselves tell, and where it was not, leaves are made again.
-template <typename Read>
-void Fill(const Population& population, const Read& read, double alpha, const Guard& guard,
+  const Population& population_;
+  const Read read_;
+  const double alpha_;
+  const uint64_t size_ = kOrder == Order::kSamples ? population_.num_samples : population_.size();
+  DrawIndex& result_;
+};
+
+template <Order kOrder, typename Read>
+void Fill(const Population& population, Read read, double alpha, const Guard& guard,
           DrawIndex* result) {
-  const uint64_t n = population.size();
-  const ScoreSummary summary = SummaryOf(read, n, guard);
-  result->any_positive = summary.largest_scored > 0;
-  const LeafScale unit(alpha, summary, 0);
-  result->scale.emplace(alpha, summary, GuessPowers(unit, read, n));
-  MakeLeaves(population, read, result);
-  if (result->scale->IsThatOf(summary, result->index->weights().total())) return;
-  const LeafScale exact(alpha, summary, ExactPowers(unit, read, n));
-  if (exact.parameters().weight_exponent == result->scale->parameters().weight_exponent) return;
-  result->scale = exact;
-  MakeLeaves(population, read, result);
+  LeafMaker<kOrder, Read>(population, read, alpha, result).Make(guard);
+}
+
+// Whether the preference reads reported scores as they stand.
+bool ReadsThemselves(const Preference& preference) {
+  return preference.irreducible.empty() && !WeighsForgetting(preference);
 }
 
 void FillFromScores(const PlanInput& input, const Population& population, DrawIndex* result) {
-  const PreferredScores scores(input, population);
-  const double alpha = input.spec.preference.alpha;
-  if (scores.plain()) {
-    const auto read = [&](uint64_t first, uint64_t limit) { return scores.Plain(first, limit); };
-    return Fill(population, read, alpha, input.spec.guard, result);
+  const Preference& preference = input.spec.preference;
+  if (ReadsThemselves(preference)) {
+    SampleScores scores(input.columns.score(preference.score), population);
+    return Fill<Order::kSamples>(
+        population, [&scores](uint64_t first, uint64_t limit) { return scores.Read(first, limit); },
+        preference.alpha, input.spec.guard, result);
   }
+  const PreferredScores scores(input, population);
   double piece[kPiece];
-  const auto read = [&](uint64_t first, uint64_t limit) {
+  const auto read = [&](uint64_t first, uint64_t limit) -> absl::Span<const double> {
     const auto some = absl::MakeSpan(piece, std::min(kPiece, limit));
     scores.Read(first, some);
-    return absl::Span<const double>(some);
+    return some;
   };
-  Fill(population, read, alpha, input.spec.guard, result);
+  Fill<Order::kSlots>(population, read, preference.alpha, input.spec.guard, result);
 }
 
 void FillFromValues(const std::vector<double>& values, const Population& population,
@@ -112,7 +130,7 @@ void FillFromValues(const std::vector<double>& values, const Population& populat
   const auto read = [&values](uint64_t first, uint64_t limit) {
     return absl::MakeConstSpan(values).subspan(first, limit);
   };
-  Fill(population, read, 1, Guard{}, result);
+  Fill<Order::kSlots>(population, read, 1, Guard{}, result);
   result->any_positive = any_positive;
 }
 

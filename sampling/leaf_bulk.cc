@@ -18,7 +18,7 @@ namespace subset::sampling {
 namespace leaf_bulk_internal {
 
 const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
-                              AddLoop,    SumLoop,   LinesLoop};
+                              AddLoop,    KeepLoop,  SumLoop,    LinesLoop};
 
 }  // namespace leaf_bulk_internal
 
@@ -116,6 +116,10 @@ void AddScores(absl::Span<const double> scores, ScoreSums* sums) {
 
 void AddScores(absl::Span<const float> scores, ScoreSums* sums) {
   ActiveLoops().add_floats(scores.data(), scores.size(), sums);
+}
+
+void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept) {
+  ActiveLoops().keep(scores.data(), words, scores.size(), kept.data());
 }
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves) {

@@ -47,6 +47,10 @@ struct ScoreSums {
 void AddScores(absl::Span<const double> scores, ScoreSums* sums);
 void AddScores(absl::Span<const float> scores, ScoreSums* sums);
 
+// Writes the scores of the members of a set, bit k of whose words is for score k, and 0 for the
+// others. Spans of the same length.
+void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept);
+
 struct LeafSums {
   uint64_t total = 0;                   // of the weights
   unsigned __int128 total_squares = 0;  // of their squares

@@ -13,7 +13,8 @@
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop, AddLoop, SumLoop, LinesLoop};
+const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
+                          AddLoop,    KeepLoop,  SumLoop,    LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

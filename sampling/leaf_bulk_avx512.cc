@@ -14,7 +14,7 @@
 namespace subset::sampling::leaf_bulk_internal {
 
 const Loops kAvx512Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
-                            AddLoop,    SumLoop,   LinesLoop};
+                            AddLoop,    KeepLoop,  SumLoop,    LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

@@ -32,6 +32,7 @@ struct Loops {
   double (*powers)(const PowerLaw& law, const double* scores, size_t count);
   void (*add)(const double* scores, size_t count, ScoreSums* sums);
   void (*add_floats)(const float* scores, size_t count, ScoreSums* sums);
+  void (*keep)(const float* scores, const uint64_t* words, size_t count, float* kept);
   LeafSums (*sum)(const Leaf* leaves, size_t count);
   void (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
 };

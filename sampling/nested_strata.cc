@@ -17,14 +17,15 @@ constexpr char kField[] = "proportion.within.column";
 
 using Code = uint16_t;  // a small number for an inner value; there are at most kMaxStrata
 
-// `code(i)` is that of sample i, `value(code)` the inner value.
-template <typename CodeOf, typename ValueOf>
+// read(first, out) writes the codes of samples from the first on; value(code) is the inner value.
+template <typename ReadCodes, typename ValueOf>
 absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, uint64_t num_samples,
-                                                    size_t num_codes, CodeOf code, ValueOf value) {
+                                                    size_t num_codes, ReadCodes read,
+                                                    ValueOf value) {
   auto strata = std::make_shared<Strata>();
   strata->members.resize(outer.members.size());
   HugeArray<Code> codes(outer.members.size());
-  GatherByStratum(outer, num_samples, code, codes.data());
+  GatherByStratum(outer, num_samples, read, codes.data());
   std::vector<uint64_t> next(num_codes);  // first the counts of a stratum, then where to write
   std::vector<Code> present;
   uint64_t offset = 0;
@@ -61,9 +62,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitSmall(const Strata& outer,
                                                          uint64_t num_samples) {
   return Split(
       outer, num_samples, size_t{1} << (8 * sizeof(T)),
-      [&](uint32_t i) -> Code {
-        return static_cast<const T*>(inner.chunks[i / kChunkSamples])[i % kChunkSamples];
-      },
+      [&](uint64_t first, absl::Span<Code> out) { ReadValues(inner, first, out); },
       [](Code code) { return static_cast<int64_t>(code); });
 }
 
@@ -81,7 +80,10 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
     }
   }
   return Split(
-      outer, num_samples, numbers.values().size(), [&](uint32_t i) { return codes[i]; },
+      outer, num_samples, numbers.values().size(),
+      [&](uint64_t first, absl::Span<Code> out) {
+        std::copy_n(codes.begin() + first, out.size(), out.begin());
+      },
       [&](Code code) { return static_cast<int64_t>(numbers.values()[code]); });
 }
 

@@ -47,10 +47,12 @@ bool HasShare(const Proportion& proportion, const Strata& strata, size_t g) {
 }
 
 // The population of `eligible`, null for every sample.
-absl::StatusOr<Population> Gather(const PlanInput& input, const SampleSet* eligible) {
+absl::StatusOr<Population> Gather(const PlanInput& input,
+                                  std::shared_ptr<const SampleSet> eligible) {
   const Proportion& proportion = input.spec.proportion;
   Population population;
   population.num_samples = input.num_samples;
+  population.eligible = eligible;
   if (!proportion.column.empty()) {
     SUBSET_CHECK(input.strata != nullptr);
     population.strata = input.strata;
@@ -75,24 +77,20 @@ absl::StatusOr<Population> Gather(const PlanInput& input, const SampleSet* eligi
 absl::StatusOr<Population> BuildPopulation(const PlanInput& input) {
   if (input.population.has_value()) return *input.population;
   if (!HasFilter(input.spec)) return Gather(input, nullptr);
-  SUBSET_ASSIGN_OR_RETURN(const SampleSet eligible, EligibleSamples(input));
-  return Gather(input, &eligible);
+  SUBSET_ASSIGN_OR_RETURN(SampleSet eligible, EligibleSamples(input));
+  return Gather(input, std::make_shared<SampleSet>(std::move(eligible)));
 }
 
 std::string SerializePopulation(const Population& population, uint64_t epoch) {
-  if (population.strata == nullptr) {
-    return SerializeSampleSet(SampleSet::All(population.num_samples), population.num_samples,
-                              epoch);
-  }
-  SampleSet set(population.num_samples);
-  for (const uint32_t member : population.strata->members) set.Insert(member);
-  return SerializeSampleSet(set, population.num_samples, epoch);
+  const uint64_t n = population.num_samples;
+  if (population.eligible != nullptr) return SerializeSampleSet(*population.eligible, n, epoch);
+  return SerializeSampleSet(SampleSet::All(n), n, epoch);
 }
 
 absl::StatusOr<Population> ParsePopulation(const PlanInput& input, absl::string_view serialized) {
-  SUBSET_ASSIGN_OR_RETURN(const SampleSet eligible,
+  SUBSET_ASSIGN_OR_RETURN(SampleSet eligible,
                           ParseSampleSet(serialized, input.num_samples, input.key.epoch));
-  return Gather(input, &eligible);
+  return Gather(input, std::make_shared<SampleSet>(std::move(eligible)));
 }
 
 }  // namespace subset::sampling

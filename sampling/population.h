@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "sampling/columns.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 
@@ -20,6 +21,7 @@ struct Population {
   uint64_t num_samples = 0;  // of the dataset
   // Members: eligible samples only; no stratum is empty. Null: every sample, one stratum.
   std::shared_ptr<const Strata> strata;
+  std::shared_ptr<const SampleSet> eligible = nullptr;  // their set; null: every sample
 
   uint64_t size() const { return strata == nullptr ? num_samples : strata->members.size(); }
   size_t num_strata() const { return strata == nullptr ? 1 : strata->values.size(); }

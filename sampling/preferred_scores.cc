@@ -8,6 +8,26 @@
 #include "sampling/forgetting.h"
 
 namespace subset::sampling {
+namespace {
+
+// Writes the scores of samples first, first + 1, ...
+template <typename Score>
+void ReadReported(ScoreView reported, uint64_t first, absl::Span<Score> scores) {
+  while (!scores.empty()) {
+    const uint64_t at = first % kChunkSamples;
+    const uint64_t count = std::min<uint64_t>(kChunkSamples - at, scores.size());
+    const float* chunk = reported.chunks.empty() ? nullptr : reported.chunks[first / kChunkSamples];
+    if (chunk == nullptr) {
+      std::fill_n(scores.begin(), count, std::numeric_limits<Score>::quiet_NaN());
+    } else {
+      std::copy_n(chunk + at, count, scores.begin());
+    }
+    first += count;
+    scores.remove_prefix(count);
+  }
+}
+
+}  // namespace
 
 std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
@@ -54,15 +74,13 @@ PreferredScores::PreferredScores(ScoreView reported, const Population& populatio
     : size_(population.size()) {
   if (population.strata == nullptr) {
     reported_ = reported;
-    const auto& chunks = reported.chunks;
-    if (chunks.empty() || std::find(chunks.begin(), chunks.end(), nullptr) != chunks.end()) {
-      unscored_.resize(kChunkSamples, std::numeric_limits<float>::quiet_NaN());
-    }
     return;
   }
   gathered_ = HugeArray<float>(size_);
   GatherBySlot(
-      population, [reported](uint32_t i) { return reported[i]; }, gathered_.data());
+      population,
+      [reported](uint64_t first, absl::Span<float> out) { ReadReported(reported, first, out); },
+      gathered_.data());
 }
 
 PreferredScores::PreferredScores(const PlanInput& input, const Population& population)
@@ -75,37 +93,28 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
     const ColumnView column = input.columns.dataset.at(preference.column);
     column_ = HugeArray<double>(size_);
     GatherBySlot(
-        population, [column](uint32_t i) { return column.At(i); }, column_.data());
+        population,
+        [column](uint64_t first, absl::Span<double> out) { ReadValues(column, first, out); },
+        column_.data());
   }
   const std::vector<float> losses = IrreducibleLosses(input, population);
   if (losses.empty()) return;
   subtract_.resize(size_);
   GatherBySlot(
-      population, [&losses](uint32_t i) { return losses[i]; }, subtract_.data());
-}
-
-absl::Span<const float> PreferredScores::Plain(uint64_t first, uint64_t limit) const {
-  if (gathered_.size() > 0) return {gathered_.data() + first, limit};
-  const uint64_t at = first % kChunkSamples;
-  const float* chunk = reported_.chunks.empty() ? nullptr : reported_.chunks[first / kChunkSamples];
-  if (chunk == nullptr) chunk = unscored_.data();
-  return {chunk + at, std::min(limit, kChunkSamples - at)};
-}
-
-void PreferredScores::ReadReported(uint64_t first, absl::Span<double> scores) const {
-  while (!scores.empty()) {
-    const absl::Span<const float> some = Plain(first, scores.size());
-    std::copy(some.begin(), some.end(), scores.begin());
-    first += some.size();
-    scores.remove_prefix(some.size());
-  }
+      population,
+      [&losses](uint64_t first, absl::Span<float> out) {
+        std::copy_n(losses.begin() + first, out.size(), out.begin());
+      },
+      subtract_.data());
 }
 
 void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
   if (column_.size() > 0) {
     std::copy_n(column_.data() + first, scores.size(), scores.begin());
+  } else if (gathered_.size() > 0) {
+    std::copy_n(gathered_.data() + first, scores.size(), scores.begin());
   } else {
-    ReadReported(first, scores);
+    ReadReported(reported_, first, scores);
   }
   if (forgetting_) {
     for (double& score : scores) score = ForgettingWeight(static_cast<float>(score));

@@ -34,11 +34,6 @@ class PreferredScores {
 
   uint64_t size() const { return size_; }
 
-  // Whether they are reported floats as they stand. Returns those of slots first, first + 1, ...
-  // that lie together, at least one and at most `limit`: whole chunks of slots.
-  bool plain() const { return column_.size() == 0 && subtract_.empty() && !forgetting_; }
-  absl::Span<const float> Plain(uint64_t first, uint64_t limit) const;
-
   // Writes the scores of slots first, first + 1, ...
   void Read(uint64_t first, absl::Span<double> scores) const;
 
@@ -55,11 +50,8 @@ class PreferredScores {
   }
 
  private:
-  void ReadReported(uint64_t first, absl::Span<double> scores) const;
-
   uint64_t size_;
   ScoreView reported_;           // in place, where slots are samples,
-  std::vector<float> unscored_;  // a chunk, where one is missing
   HugeArray<float> gathered_;    // or by slot
   HugeArray<double> column_;     // by slot, where preference.column is read
   std::vector<float> subtract_;  // by slot, where something is irreducible

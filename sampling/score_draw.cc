@@ -367,8 +367,7 @@ absl::Status IndexedScoreDraw::ParseIndex(const PlanInput& input, absl::string_v
   if (HasIndex(spec_)) {
     leaves_.scale.emplace(LeafExponent(spec_), parameters);
     leaves_.index = std::make_unique<StratumIndex>(
-        population_,
-        [&](uint64_t, absl::Span<Leaf> out) { reader.GetArray(out.data(), out.size()); });
+        population_, [&](absl::Span<Leaf> out) { reader.GetArray(out.data(), out.size()); });
   }
   if (HasStale(spec_)) {
     SampleSet members(size);

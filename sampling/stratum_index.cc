@@ -19,7 +19,7 @@ uint64_t Square(Leaf leaf) {  // below 2^54
 }  // namespace
 
 StratumIndex::StratumIndex(const Population& population,
-                           absl::FunctionRef<void(uint64_t, absl::Span<Leaf>)> fill)
+                           absl::FunctionRef<void(absl::Span<Leaf>)> fill)
     : population_(population), weights_(population.size(), fill) {
   uint64_t base = 0;
   for (size_t g = 0; g < population.num_strata(); ++g) {

@@ -30,9 +30,8 @@ class StratumIndex {
     uint64_t positive = 0;                // samples with v_i > 0
   };
 
-  // `fill` gives the leaves in slot order, as WeightIndex asks for them. O(N).
-  StratumIndex(const Population& population,
-               absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill);
+  // `fill` writes the leaves in slot order, once, as WeightIndex asks for them. O(N).
+  StratumIndex(const Population& population, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill);
 
   const WeightIndex& weights() const { return weights_; }
   const std::vector<Sums>& sums() const { return sums_; }

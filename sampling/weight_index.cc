@@ -16,8 +16,6 @@ using weight_index_internal::kMaxLevels;
 using weight_index_internal::MutableTree;
 using weight_index_internal::Tree;
 
-constexpr uint64_t kPiece = 65536;  // slots filled and summed while they are in the cache
-
 uint64_t DivideUp(uint64_t x, uint64_t y) { return (x + y - 1) / y; }
 
 // Turns the sums of a node's children into prefix sums; returns the node's sum.
@@ -34,12 +32,11 @@ uint64_t MakePrefixSums(uint64_t* entries) {
 }  // namespace
 
 WeightIndex::WeightIndex(const std::vector<Leaf>& leaves)
-    : WeightIndex(leaves.size(), [&leaves](uint64_t first, absl::Span<Leaf> out) {
-        std::copy_n(leaves.begin() + first, out.size(), out.begin());
+    : WeightIndex(leaves.size(), [&leaves](absl::Span<Leaf> out) {
+        std::copy(leaves.begin(), leaves.end(), out.begin());
       }) {}
 
-WeightIndex::WeightIndex(uint64_t n,
-                         absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill)
+WeightIndex::WeightIndex(uint64_t n, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill)
     : n_(n) {
   SUBSET_CHECK(n >= 1 && n <= uint64_t{1} << 32);
   const uint64_t lines = DivideUp(n, kLineLeaves);
@@ -56,15 +53,8 @@ WeightIndex::WeightIndex(uint64_t n,
   leaves_ = HugeArray<Leaf>(lines * kLineLeaves);
   nodes_ = HugeArray<uint64_t>(size);
 
-  uint64_t* const line_sums = nodes_.data() + level_start_[0];
-  for (uint64_t first = 0; first < n; first += kPiece) {
-    const uint64_t count = std::min(kPiece, n - first);
-    fill(first, absl::MakeSpan(leaves_.data() + first, count));
-    const uint64_t end = DivideUp(first + count, kLineLeaves);
-    const uint64_t line = first / kLineLeaves;
-    SumLines(absl::MakeConstSpan(leaves_.data() + first, (end - line) * kLineLeaves),
-             absl::MakeSpan(line_sums + line, end - line));
-  }
+  fill(absl::MakeSpan(leaves_.data(), n));
+  SumLines({leaves_.data(), leaves_.size()}, {nodes_.data() + level_start_[0], lines});
   top_ = Directory(level_nodes[levels_ - 1]);
   for (int level = 0; level < levels_; ++level) {
     uint64_t* const nodes = nodes_.data() + level_start_[level];

@@ -28,9 +28,9 @@ class WeightIndex {
   // n in [1, 2^32] slots from their leaves. O(n).
   explicit WeightIndex(const std::vector<Leaf>& leaves);
 
-  // The same, without a second copy of the leaves: `fill` is called for consecutive pieces of at
-  // most 65,536 slots, in order, and writes leaves first, first + 1, ... to `out`.
-  WeightIndex(uint64_t n, absl::FunctionRef<void(uint64_t first, absl::Span<Leaf> out)> fill);
+  // The same, without a second copy of the leaves: `fill` is called once, with n leaves that are 0,
+  // and writes them.
+  WeightIndex(uint64_t n, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill);
 
   uint64_t size() const { return n_; }
   uint64_t total() const { return top_.total(); }  // sum of all weights; < 2^59

@@ -136,6 +136,11 @@ void CheckNested(const Data& data, const std::vector<Inner>& inner, const Sample
   }
   ASSERT_OK(population);
   ASSERT_EQ(population->num_strata(), expected.size());
+  if (population->eligible != nullptr) {
+    ASSERT_EQ(population->eligible->words(), eligible.words());
+  } else {
+    ASSERT_EQ(eligible.Count(), inner.size());
+  }
   size_t g = 0;
   for (const auto& [values, samples] : expected) {
     ASSERT_EQ(population->strata->values[g], values.first);
