@@ -11,7 +11,10 @@ namespace subset::client_internal {
 namespace {
 
 constexpr absl::Duration kUniformPatience = absl::Seconds(10);  // what a server that restarts takes
-constexpr absl::Duration kBackPatience = absl::Seconds(1);  // what one that seems to be back gets
+// A server that seems to be back gets a second; one that then is not, or hides behind a proxy, is
+// left alone for a while, or it would slow training down.
+constexpr absl::Duration kBackPatience = absl::Seconds(1);
+constexpr absl::Duration kBackPause = absl::Seconds(5);
 
 }  // namespace
 
@@ -71,16 +74,17 @@ void EpochReader::Decide() {
 }
 
 bool EpochReader::ReadAhead(uint64_t count) {
+  const absl::Duration now = connection_->timing->Monotonic();
   // Once away, the server is not waited for: training goes on until it is back.
-  if (local_ && !connection_->IsReachable()) return false;
+  if (local_ && (now < look_again_ || !connection_->IsReachable())) return false;
   const absl::Duration patience = options_.patience.value_or(kUniformPatience);
-  const absl::Duration deadline =
-      connection_->timing->Monotonic() + (local_ ? std::min(patience, kBackPatience) : patience);
+  const absl::Duration deadline = now + (local_ ? std::min(patience, kBackPatience) : patience);
   while (ready_.size() < count) {
     const auto batch = Stream().Next(deadline - connection_->timing->Monotonic());
     if (batch.ok()) {
       ready_.push_back(**batch);
     } else if (MayBeTriedAgain(batch.status()) || absl::IsDeadlineExceeded(batch.status())) {
+      if (local_) look_again_ = connection_->timing->Monotonic() + kBackPause;
       return false;
     } else {
       error_ = batch.status();

@@ -47,6 +47,7 @@ class EpochReader {
   // Of OnOutage::kUniform.
   uint64_t decided_;             // the first step not decided
   bool local_ = false;           // the steps before that are drawn here
+  absl::Duration look_again_;    // for a server that seemed to be back and was not; monotonic
   std::deque<BatchView> ready_;  // else they are these, and then
   absl::Status error_;           // this, if not OK
   BatchView view_;

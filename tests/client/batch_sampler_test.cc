@@ -195,25 +195,29 @@ TEST_F(BatchSamplerTest, UniformFillsInFlaggedAndCountedUntilTheServerIsBack) {
   server_.EndStream(1, kDown);
   EXPECT_EQ(Take(*batches, 1), (Steps{{0, 0}}));
   server_.FailNext(kAway);
-  const absl::Duration before = timing_.Monotonic();
   v1::Epoch epoch;
   epoch.set_num_positions(20);
-  for (uint64_t step : {1, 2}) {
+  std::vector<absl::Duration> times = {timing_.Monotonic()};
+  for (uint64_t step : {1, 2, 3}) {
     ASSERT_OK_AND_ASSIGN(const BatchView* batch, batches->Next());
     BatchView expected;
     ASSERT_OK(expected.Decode(client_internal::UniformBatch(run_, epoch, step, 0, 1)));
     EXPECT_TRUE(batch->fallback());
     EXPECT_EQ(batch->step(), step);
     EXPECT_EQ(batch->indices(), expected.indices());
+    times.push_back(timing_.Monotonic());
   }
-  EXPECT_THAT(timing_.Monotonic() - before, AllOf(Gt(absl::Seconds(9)), Lt(absl::Seconds(12))))
-      << "patience once";
+  // Its patience, a look at a server that seems to be back, and then no look for a while.
+  EXPECT_THAT(times[1] - times[0], AllOf(Gt(absl::Seconds(9)), Lt(absl::Seconds(10))));
+  EXPECT_THAT(times[2] - times[1], AllOf(Gt(absl::ZeroDuration()), Lt(absl::Seconds(1))));
+  EXPECT_EQ(times[3], times[2]);
   server_.FailNext({});
+  timing_.Advance(absl::Seconds(5));
   ASSERT_OK_AND_ASSIGN(const BatchView* batch, batches->Next());
   EXPECT_FALSE(batch->fallback());
-  EXPECT_EQ(batch->step(), 3u);
-  EXPECT_EQ(batches->fallback_batches(), 2u);
-  EXPECT_EQ(Take(*batches, 2), (Steps{{0, 4}, kEnd}));
+  EXPECT_EQ(batch->step(), 4u);
+  EXPECT_EQ(batches->fallback_batches(), 3u);
+  EXPECT_EQ(Take(*batches, 1), (Steps{kEnd}));
 }
 
 TEST_F(BatchSamplerTest, AnEpochThatEndsWithUniformBatchesIsOver) {
