@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "absl/types/span.h"
 #include "base/status_macros.h"
@@ -143,8 +144,11 @@ absl::StatusOr<DrawnSlots> DrawBag(const PlanInput& input, const Population& pop
   const bool bayesian = input.spec.draw.bootstrap == Draw::BootstrapForm::kBayesian;
   DrawnSlots drawn;
   const std::vector<uint32_t> counts = BagCounts(input, population);
+  drawn.slots.reserve(std::accumulate(counts.begin(), counts.end(), uint64_t{0}));
   for (uint64_t slot = 0; slot < counts.size(); ++slot) {
-    drawn.slots.insert(drawn.slots.end(), counts[slot], static_cast<uint32_t>(slot));
+    for (uint32_t k = 0; k < counts[slot]; ++k) {
+      drawn.slots.push_back(static_cast<uint32_t>(slot));
+    }
   }
   drawn.mass = static_cast<double>(drawn.slots.size());
   // Over bags they are, but a run sees one bag.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <set>
 #include <string>
@@ -60,15 +61,32 @@ class Source {
   ColumnView view_;
 };
 
+// Returns bits 0 .. 63 from bytes that are 0 or 1.
+uint64_t PackBits(const uint8_t* bytes) {
+  constexpr uint64_t kGather = 0x0102040810204080;  // brings bit 8 k to bit 56 + k
+  uint64_t bits = 0;
+  for (int k = 0; k < 8; ++k) {
+    uint64_t eight;
+    std::memcpy(&eight, bytes + 8 * k, sizeof(eight));
+    bits |= (eight * kGather >> 56) << (8 * k);
+  }
+  return bits;
+}
+
 // Keeps the members for which keep(value) holds.
 template <typename T, typename Keep>
 void Intersect(uint64_t first, absl::Span<const T> values, Keep keep, SampleSet* set) {
-  for (size_t block = 0; block < values.size(); block += 64) {
-    const size_t count = std::min<size_t>(64, values.size() - block);
-    uint64_t word = 0;
-    for (size_t k = 0; k < count; ++k) word |= uint64_t{keep(values[block + k])} << k;
-    set->words()[(first + block) / 64] &= word;
+  constexpr size_t kWord = 64;
+  uint8_t kept[kWord] = {};  // bytes, so that the compiler makes vectors of them
+  size_t block = 0;
+  for (; block + kWord <= values.size(); block += kWord) {
+    for (size_t k = 0; k < kWord; ++k) kept[k] = keep(values[block + k]);
+    set->words()[(first + block) / kWord] &= PackBits(kept);
   }
+  if (block == values.size()) return;
+  std::fill(kept, kept + kWord, uint8_t{0});
+  for (size_t k = 0; block + k < values.size(); ++k) kept[k] = keep(values[block + k]);
+  set->words()[(first + block) / kWord] &= PackBits(kept);
 }
 
 void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
@@ -77,8 +95,13 @@ void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t nu
   ForEachChunk(column, num_samples, [&](uint64_t first, const auto& values) {
     using T = std::remove_cv_t<std::remove_reference_t<decltype(values[0])>>;
     const NumberRange<T> range(predicate.minimum, predicate.maximum);
-    const auto keep = [&](T x) -> bool {
-      return range.Contains(x) | (keep_missing & (x != x));  // NaN differs from itself
+    if (!keep_missing) {
+      Intersect(
+          first, values, [range](T x) { return range.Contains(x); }, set);
+      return;
+    }
+    const auto keep = [range](T x) -> bool {
+      return range.Contains(x) | (x != x);  // NaN differs from itself
     };
     Intersect(first, values, keep, set);
   });

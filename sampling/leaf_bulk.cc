@@ -17,8 +17,8 @@
 namespace subset::sampling {
 namespace leaf_bulk_internal {
 
-const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
-                              AddLoop,    KeepLoop,  SumLoop,    LinesLoop};
+const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLoop,
+                              KeepLoop,   RatioLoop, SumLoop,    LinesLoop};
 
 }  // namespace leaf_bulk_internal
 
@@ -120,6 +120,10 @@ void AddScores(absl::Span<const float> scores, ScoreSums* sums) {
 
 void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept) {
   ActiveLoops().keep(scores.data(), words, scores.size(), kept.data());
+}
+
+void RaiseRatios(double alpha, double largest, absl::Span<double> values) {
+  ActiveLoops().ratios(alpha, PortableLog2(largest), values.size(), values.data());
 }
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves) {

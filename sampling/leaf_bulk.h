@@ -51,6 +51,10 @@ void AddScores(absl::Span<const float> scores, ScoreSums* sums);
 // others. Spans of the same length.
 void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept);
 
+// Replaces each value > 0 by (value / largest)^alpha, but at least 2^-1000, and others by 0; none
+// is above `largest`. By PortableLog2 and PortableExp2, to the bit.
+void RaiseRatios(double alpha, double largest, absl::Span<double> values);
+
 struct LeafSums {
   uint64_t total = 0;                   // of the weights
   unsigned __int128 total_squares = 0;  // of their squares

@@ -13,8 +13,8 @@
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,
-                          AddLoop,    KeepLoop,  SumLoop,    LinesLoop};
+const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLoop,
+                          KeepLoop,   RatioLoop, SumLoop,    LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

@@ -14,13 +14,26 @@ namespace subset::sampling {
 template <typename T>
 class NumberRange {
  public:
-  NumberRange(double minimum, double maximum)
-      : below_all_(!NotBelow(minimum, &low_)), unbounded_(!NotBelow(maximum, &high_)) {
-    unbounded_ |= maximum == std::numeric_limits<double>::infinity();
+  NumberRange(double minimum, double maximum) : below_all_(!NotBelow(minimum, &low_)) {
+    T high;
+    const bool unbounded =
+        !NotBelow(maximum, &high) || maximum == std::numeric_limits<double>::infinity();
+    const T lowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                          : std::numeric_limits<T>::lowest();
+    const T largest = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                           : std::numeric_limits<T>::max();
+    first_ = low_;
+    last_ = largest;
+    if (below_all_ || (!unbounded && high == lowest)) {  // contains nothing
+      first_ = largest;
+      last_ = lowest;
+    } else if (!unbounded) {
+      last_ = Before(high);
+    }
   }
 
-  // False for NaN.
-  bool Contains(T x) const { return (Below(x) == false) & (unbounded_ | (x < high_)); }
+  // False for NaN. Two comparisons that loops make vectors of.
+  bool Contains(T x) const { return (x >= first_) & (x <= last_); }
   // Whether x is under the minimum; true for NaN.
   bool Below(T x) const { return below_all_ | ((x >= low_) == false); }
 
@@ -40,10 +53,19 @@ class NumberRange {
     }
   }
 
+  // The greatest T below x.
+  static T Before(T x) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return std::nextafter(x, -std::numeric_limits<T>::infinity());
+    } else {
+      return static_cast<T>(x - 1);
+    }
+  }
+
   T low_ = 0;
-  T high_ = 0;
   bool below_all_;  // every T is below the minimum
-  bool unbounded_;
+  T first_ = 0;     // contained are first_ <= x <= last_
+  T last_ = 0;
 };
 
 }  // namespace subset::sampling

@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "sampling/leaf.h"
+#include "sampling/leaf_bulk.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/ranks.h"
 #include "sampling/repeat_factor.h"
@@ -69,9 +70,7 @@ bool Power(double alpha, absl::Span<double> values) {
     std::fill(values.begin(), values.end(), 0);
     return false;
   }
-  for (double& value : values) {
-    value = value > 0 ? Exp2(alpha * (PortableLog2(value) - PortableLog2(largest))) : 0;
-  }
+  RaiseRatios(alpha, largest, values);
   return true;
 }
 

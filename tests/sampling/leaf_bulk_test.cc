@@ -138,6 +138,29 @@ TEST_P(LeafBulkTest, ScoreSumsOfFloatsAreThoseOfDoubles) {
   }
 }
 
+TEST_P(LeafBulkTest, RatiosAreRaisedAsOneAtATime) {
+  for (const size_t n : {1, 24, 255, 256, 257, 5000}) {
+    for (const bool denormals : {true, false}) {
+      std::vector<double> values = Scores(n);
+      for (double& value : values) {
+        if (std::isinf(value)) value = std::numeric_limits<double>::max();
+        if (!denormals && value < 0x1p-1022) value = 0;
+      }
+      const double largest = *std::max_element(values.begin(), values.end());
+      if (!(largest > 0)) continue;
+      for (const double alpha : {.001, .6, 1.0, 2.0, 16.0}) {
+        std::vector<double> raised = values;
+        RaiseRatios(alpha, largest, absl::MakeSpan(raised));
+        for (size_t k = 0; k < n; ++k) {
+          const double exponent = alpha * (PortableLog2(values[k]) - PortableLog2(largest));
+          const double expected = values[k] > 0 ? PortableExp2(std::max(exponent, -1000.0)) : 0;
+          ASSERT_EQ(raised[k], expected) << values[k] << " of " << largest << ", alpha " << alpha;
+        }
+      }
+    }
+  }
+}
+
 TEST(LeafScaleTest, OnlyTheScaleOfTheExactPowersIsThatOfThem) {
   std::mt19937_64 random(9);
   int surely = 0;
