@@ -56,17 +56,25 @@ void ExpectPlace(const std::string& state, const v1::Run& run, uint64_t epoch, u
   EXPECT_EQ(place.step, step);
 }
 
-// As subset.state.make() of the Python client gives it.
+// As subset.state.make() of the Python client gives them.
 constexpr char kPython[] =
     R"({"version": 2, "dataset": "cifar", "sampler": "cifar/hard", "run": "resnet-s1",)"
     R"( "dataset_uid": 1, "sampler_uid": 2, "run_uid": 3, "seed": 18446744073709551615,)"
     R"( "global_batch_size": 10, "epoch": 4, "position": 70, "crc": 2473027025})";
+
+constexpr char kPythonLeased[] =
+    R"({"version": 2, "dataset": "cifar", "sampler": "cifar/hard", "run": "resnet-s1",)"
+    R"( "dataset_uid": 1, "sampler_uid": 2, "run_uid": 3, "seed": 18446744073709551615,)"
+    R"( "global_batch_size": 10, "delivery": "leased", "epoch": 5, "position": 0, "crc": 2415984453})";
 
 TEST(SavedStateTest, TheFormatStays) {
   const std::string state = MakeState(MakeRun(), {4, 7});
   EXPECT_EQ(Json::parse(state), Json::parse(kPython));
   EXPECT_THAT(state.size(), Lt(1024u));
   ExpectPlace(kPython, MakeRun(), 4, 7);
+  EXPECT_EQ(Json::parse(MakeState(MakeRun(), {5, 0}, Delivery::kLeased)),
+            Json::parse(kPythonLeased));
+  ExpectPlace(kPythonLeased, MakeRun(), 5, 0, Delivery::kLeased);
 }
 
 TEST(SavedStateTest, AStateGivesItsPlaceBack) {
