@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/leaf.h"
 
@@ -81,7 +82,7 @@ void CountDraws(const PhiloxKey& key, uint64_t draws, absl::Span<uint32_t> count
 // Exp(1), one for each slot, scaled to mean 1 over the bag.
 std::vector<double> BayesianWeights(const PlanInput& input, const Population& population) {
   const PhiloxKey key = BagKey(input, kCountStream);
-  std::vector<double> weights(population.size());
+  std::vector<double> weights = HugeVector<double>(population.size());
   double sum = 0;
   for (uint64_t slot = 0; slot < weights.size(); ++slot) {
     const double u = UniformDouble(key, population.sample(slot));
@@ -108,8 +109,11 @@ std::vector<uint32_t> Members(const PlanInput& input, const Population& populati
 std::vector<uint32_t> BagCounts(const PlanInput& input, const Population& population) {
   using Form = Draw::BootstrapForm;
   const Form form = input.spec.draw.bootstrap;
-  std::vector<uint32_t> counts(population.size(), form == Form::kBayesian);
-  if (form == Form::kBayesian) return counts;
+  std::vector<uint32_t> counts = HugeVector<uint32_t>(population.size());
+  if (form == Form::kBayesian) {
+    std::fill(counts.begin(), counts.end(), 1);
+    return counts;
+  }
   const std::vector<double> targets = BagTargets(input, population);
   if (form == Form::kPoisson) {
     const PhiloxKey key = BagKey(input, kCountStream);
@@ -144,7 +148,7 @@ absl::StatusOr<DrawnSlots> DrawBag(const PlanInput& input, const Population& pop
   const bool bayesian = input.spec.draw.bootstrap == Draw::BootstrapForm::kBayesian;
   DrawnSlots drawn;
   const std::vector<uint32_t> counts = BagCounts(input, population);
-  drawn.slots.reserve(std::accumulate(counts.begin(), counts.end(), uint64_t{0}));
+  ReserveHuge(std::accumulate(counts.begin(), counts.end(), uint64_t{0}), &drawn.slots);
   for (uint64_t slot = 0; slot < counts.size(); ++slot) {
     for (uint32_t k = 0; k < counts[slot]; ++k) {
       drawn.slots.push_back(static_cast<uint32_t>(slot));

@@ -5,6 +5,7 @@
 
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "sampling/huge_array.h"
 #include "sampling/pruning.h"
 #include "sampling/stored_set.h"
 #include "sampling/weight_rule.h"
@@ -81,7 +82,7 @@ void CellPlan::ChooseRemainders(const PlanInput& input) {
   const uint32_t* members = layout_.members();
   uint64_t total = 0;
   for (const Cell& cell : layout_.cells) total += cell.slots % cell.count;
-  remainders_.resize(total);
+  remainders_ = HugeVector<uint32_t>(total);
   uint32_t* remainder = remainders_.data();
   for (size_t c = 0; c < layout_.cells.size(); ++c) {
     const Cell& cell = layout_.cells[c];

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/error.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/inner_draw.h"
 #include "sampling/preference.h"
@@ -44,6 +46,7 @@ absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Populati
   const std::vector<uint64_t> counts =
       RoundTargets(targets, DeriveKey(input.key, Purpose::kSystematic, kQuotaStream));
   DrawnSlots drawn;
+  ReserveHuge(std::accumulate(counts.begin(), counts.end(), uint64_t{0}), &drawn.slots);
   for (size_t g = 0; g < counts.size(); ++g) {
     const absl::Span<double> values = StratumOf(population, g, &inner.probabilities);
     // The target is rounded down or up; mu is the mean over that.

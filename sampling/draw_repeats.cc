@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "base/error.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/permutation.h"
 #include "sampling/repeat_factor.h"
@@ -36,7 +37,7 @@ absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population&
                       "TOO_MANY_REPEATS");
   }
   // In a keyed order, so that who is rounded up together is another matter in every epoch.
-  std::vector<uint32_t> order(population.size());
+  std::vector<uint32_t> order = HugeVector<uint32_t>(population.size());
   Permutation(population.size(), DeriveKey(input.key, Purpose::kRepeats, kOrderStream))
       .Fill(0, absl::MakeSpan(order));
   std::vector<double> targets(order.size());
@@ -44,7 +45,7 @@ absl::StatusOr<DrawnSlots> DrawRepeats(const PlanInput& input, const Population&
   const std::vector<uint64_t> counts =
       RoundTargets(targets, DeriveKey(input.key, Purpose::kRepeats, kOffsetStream));
   DrawnSlots drawn;
-  drawn.slots.reserve(static_cast<size_t>(sum) + 1);
+  ReserveHuge(static_cast<size_t>(sum) + 1, &drawn.slots);
   for (size_t k = 0; k < order.size(); ++k) {
     drawn.slots.insert(drawn.slots.end(), counts[k], order[k]);
   }

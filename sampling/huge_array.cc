@@ -43,6 +43,13 @@ void* Allocate(size_t bytes) {
   return memory;
 }
 
+void PreferHuge(void* memory, size_t bytes) {
+  const auto start = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t first = RoundUp(start, kHugePage);
+  const uintptr_t last = (start + bytes) / kHugePage * kHugePage;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+}
+
 void Free(void* memory, size_t bytes) {
   if (memory == nullptr) return;
   if (IsHuge(bytes)) {

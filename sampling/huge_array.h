@@ -8,6 +8,7 @@
 #include <cstring>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace subset::sampling {
 namespace huge_array_internal {
@@ -15,6 +16,8 @@ namespace huge_array_internal {
 // Returns zeroed memory, 64-byte aligned. Ends the process where there is none.
 void* Allocate(size_t bytes);
 void Free(void* memory, size_t bytes);
+// Asks for huge pages where whole ones lie in this memory and were not touched yet.
+void PreferHuge(void* memory, size_t bytes);
 
 }  // namespace huge_array_internal
 
@@ -52,6 +55,23 @@ class HugeArray {
   T* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// Gives an empty vector room for `size` values, on huge pages where that is much: filling fresh
+// small pages takes longer than most of what is written to them.
+template <typename T>
+void ReserveHuge(size_t size, std::vector<T>* values) {
+  values->reserve(size);
+  huge_array_internal::PreferHuge(values->data(), values->capacity() * sizeof(T));
+}
+
+// Returns a vector of `size` zeros in such room.
+template <typename T>
+std::vector<T> HugeVector(size_t size) {
+  std::vector<T> values;
+  ReserveHuge(size, &values);
+  values.resize(size);
+  return values;
+}
 
 }  // namespace subset::sampling
 

@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "sampling/bytes.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/huge_array.h"
 #include "sampling/list_weights.h"
 #include "sampling/permutation.h"
 
@@ -164,9 +165,9 @@ absl::StatusOr<DrawnSlots> DrawSlots(const PlanInput& input, const Population& p
 void Shuffle(const StreamKey& key, DrawnSlots* drawn) {
   const size_t size = drawn->slots.size();
   if (!drawn->shuffle || size == 0) return;
-  std::vector<uint32_t> order(size);
+  std::vector<uint32_t> order = HugeVector<uint32_t>(size);
   Permutation(size, DeriveKey(key, Purpose::kSlotOrder)).Fill(0, absl::MakeSpan(order));
-  std::vector<uint32_t> slots(size);
+  std::vector<uint32_t> slots = HugeVector<uint32_t>(size);
   for (size_t p = 0; p < size; ++p) slots[p] = drawn->slots[order[p]];
   drawn->slots = std::move(slots);
   if (drawn->factors.empty()) return;
@@ -206,7 +207,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> BuildListPlan(const PlanInput& input,
   Shuffle(input.key, &drawn);
   ListWeights weighed = WeighSlots(input, population, drawn);
   List list;
-  list.samples.resize(drawn.slots.size());
+  list.samples = HugeVector<uint32_t>(drawn.slots.size());
   for (size_t p = 0; p < list.samples.size(); ++p) {
     list.samples[p] = population.sample(drawn.slots[p]);
   }
@@ -226,7 +227,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> BuildListPlan(const PlanInput& input,
   }
   std::vector<double> expected;
   if (!drawn.expected_by_slot.empty()) {
-    expected.resize(input.num_samples);
+    expected = HugeVector<double>(input.num_samples);
     for (uint64_t slot = 0; slot < population.size(); ++slot) {
       expected[population.sample(slot)] = drawn.expected_by_slot[slot];
     }

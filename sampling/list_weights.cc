@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "sampling/huge_array.h"
 #include "sampling/range_lookup.h"
 #include "sampling/targets.h"
 #include "sampling/weight_rule.h"
@@ -123,7 +124,8 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   const bool known = drawn_.mass > 0 || drawn_.slots.empty();
   const WeightRule rule(weight, outlook.largest);
   ListWeights result;
-  result.probabilities.resize(drawn_.slots.size());
+  result.probabilities = HugeVector<double>(drawn_.slots.size());
+  ReserveHuge(drawn_.slots.size(), &result.weights);
   result.weights.resize(drawn_.slots.size(), 1);
   const bool by_slot = drawn_.expected_by_position.empty() && !drawn_.expected_by_slot.empty();
   for (size_t p = 0; p < drawn_.slots.size(); ++p) {

@@ -23,7 +23,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, uint64_
                                                     size_t num_codes, ReadCodes read,
                                                     ValueOf value) {
   auto strata = std::make_shared<Strata>();
-  strata->members.resize(outer.members.size());
+  strata->members = HugeVector<uint32_t>(outer.members.size());
   HugeArray<Code> codes(outer.members.size());
   GatherByStratum(outer, num_samples, read, codes.data());
   std::vector<uint64_t> next(num_codes);  // first the counts of a stratum, then where to write

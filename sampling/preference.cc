@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "sampling/huge_array.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
 #include "sampling/preferred_scores.h"
@@ -33,7 +34,7 @@ SlotScores ScoresOf(const PlanInput& input, const Population& population) {
   const double unscored =
       keep ? std::numeric_limits<double>::quiet_NaN() : UnscoredScore(guard, preferred);
   SlotScores result;
-  result.scores.resize(population.size());
+  result.scores = HugeVector<double>(population.size());
   preferred.Read(0, absl::MakeSpan(result.scores));
   for (double& score : result.scores) {
     if (std::isnan(score)) score = unscored;
@@ -145,7 +146,7 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
     return result;
   }
   if (preference.kind == Preference::Kind::kRank) {
-    values.resize(population.size());
+    values = HugeVector<double>(population.size());
     ForEachRanking(input, population, slots.scores, true, [&](std::vector<RankedSlot>* ranked) {
       SortLargestFirst(ranked);
       Rank(preference, *ranked, &values);

@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "sampling/huge_array.h"
 #include "sampling/permutation.h"
 
 namespace subset::sampling {
@@ -19,7 +20,7 @@ Permutation OrderOf(StreamKey key, uint64_t n, uint64_t number, uint64_t stream)
 }
 
 Numbers Read(const Permutation& order, uint64_t first, uint64_t count) {
-  Numbers numbers(count);
+  Numbers numbers = HugeVector<uint32_t>(count);
   order.Fill(first, absl::MakeSpan(numbers));
   return numbers;
 }

@@ -6,6 +6,7 @@
 #include "absl/numeric/bits.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
+#include "sampling/huge_array.h"
 #include "sampling/value_numbers.h"
 
 namespace subset::sampling {
@@ -45,7 +46,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Build(const ColumnView& column, ui
             [&](uint32_t a, uint32_t b) { return numbers.values()[a] < numbers.values()[b]; });
 
   auto strata = std::make_shared<Strata>();
-  strata->members.resize(num_samples);
+  strata->members = HugeVector<uint32_t>(num_samples);
   std::vector<uint64_t> next(counts.size());
   uint64_t offset = 0;
   for (const uint32_t number : order) {
@@ -82,7 +83,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& colu
 
 std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set) {
   auto restricted = std::make_shared<Strata>();
-  restricted->members.resize(strata.members.size());
+  restricted->members = HugeVector<uint32_t>(strata.members.size());
   uint32_t* const members = restricted->members.data();
   uint64_t kept = 0;
   for (size_t g = 0; g < strata.values.size(); ++g) {
@@ -106,7 +107,7 @@ std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleS
 
 std::shared_ptr<const Strata> OneStratum(const SampleSet& set) {
   auto strata = std::make_shared<Strata>();
-  strata->members.reserve(set.Count());
+  ReserveHuge(set.Count(), &strata->members);
   for (size_t w = 0; w < set.words().size(); ++w) {
     for (uint64_t word = set.words()[w]; word != 0; word &= word - 1) {
       strata->members.push_back(static_cast<uint32_t>(64 * w + absl::countr_zero(word)));
