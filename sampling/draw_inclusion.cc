@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -46,7 +45,7 @@ absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Populati
   const std::vector<uint64_t> counts =
       RoundTargets(targets, DeriveKey(input.key, Purpose::kSystematic, kQuotaStream));
   DrawnSlots drawn;
-  ReserveHuge(std::accumulate(counts.begin(), counts.end(), uint64_t{0}), &drawn.slots);
+  ReserveHuge(*slots + 1, &drawn.slots);
   for (size_t g = 0; g < counts.size(); ++g) {
     const absl::Span<double> values = StratumOf(population, g, &inner.probabilities);
     // The target is rounded down or up; mu is the mean over that.

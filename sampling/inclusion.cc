@@ -80,11 +80,12 @@ SystematicLaw::SystematicLaw(absl::Span<const double> values, uint64_t count) {
   }
   // Whatever would be above 1 is certain; the others share what is left, until none is above it.
   for (bool grew = count > 0; grew;) {
+    const uint64_t least = LeastCertain();
     uint64_t certain = 0;
     uint64_t total = 0;
     for (const double v : values) {
       const uint64_t units = Units(v);
-      if (static_cast<unsigned __int128>(count_) * units >= total_) {
+      if (units >= least) {
         certain += units > 0;
       } else {
         total += units;
@@ -97,10 +98,17 @@ SystematicLaw::SystematicLaw(absl::Span<const double> values, uint64_t count) {
   }
 }
 
+// The units u from which on count_ * u >= total_.
+uint64_t SystematicLaw::LeastCertain() const {
+  if (total_ == 0) return 0;
+  if (count_ == 0) return std::numeric_limits<uint64_t>::max();
+  return (total_ - 1) / count_ + 1;
+}
+
 double SystematicLaw::Probability(double value) const {
   const uint64_t units = Units(value);
   if (units == 0) return 0;
-  if (static_cast<unsigned __int128>(count_) * units >= total_) return 1;
+  if (units >= LeastCertain()) return 1;
   return static_cast<double>(count_) * static_cast<double>(units) / static_cast<double>(total_);
 }
 
@@ -109,9 +117,11 @@ void SystematicLaw::Draw(absl::Span<const double> values, const PhiloxKey& order
                          std::vector<uint32_t>* drawn) const {
   if (values.empty() || count() == 0) return;
   const Permutation permutation(values.size(), order);
-  // The points are next, next + total_, ...; an item covers count_ units for each of its own.
-  unsigned __int128 next = total_ > 0 ? UniformInt(point, 0, total_) : 0;
-  unsigned __int128 covered = 0;
+  const uint64_t least_certain = LeastCertain();
+  // The points are total_ apart; an item covers count_ units for each of its own, less than that.
+  uint64_t next = total_ > 0 ? UniformInt(point, 0, total_) : 0;  // from what is covered on
+  size_t taken = drawn->size();
+  drawn->resize(taken + count() + 1);  // who is not taken is written behind the others
   uint32_t group[kGroup];
   for (uint64_t first = 0; first < values.size(); first += kGroup) {
     const size_t size = std::min<uint64_t>(kGroup, values.size() - first);
@@ -120,15 +130,18 @@ void SystematicLaw::Draw(absl::Span<const double> values, const PhiloxKey& order
     for (size_t k = 0; k < size; ++k) {
       const uint64_t units = Units(values[group[k]]);
       if (units == 0) continue;
-      const unsigned __int128 width = static_cast<unsigned __int128>(count_) * units;
-      if (width < total_) {
-        covered += width;
-        if (covered <= next) continue;
-        next += total_;
+      (*drawn)[taken] = offset + group[k];
+      if (units >= least_certain) {
+        ++taken;
+        continue;
       }
-      drawn->push_back(offset + group[k]);
+      const uint64_t width = count_ * units;
+      const bool hit = width > next;  // no branch: it is not predictable
+      next += (total_ & -uint64_t{hit}) - width;
+      taken += hit;
     }
   }
+  drawn->resize(taken);
 }
 
 }  // namespace subset::sampling

@@ -40,11 +40,13 @@ class SystematicLaw {
   double Probability(double value) const;
 
   // Appends offset + i for each i that is drawn, in a keyed order: count() distinct ones, i with
-  // Probability(values[i]) exactly. O(n), at random places of `values`.
+  // Probability(values[i]) exactly. O(n), at random places of `values`; takes room for one more.
   void Draw(absl::Span<const double> values, const PhiloxKey& order, const PhiloxKey& point,
             uint32_t offset, std::vector<uint32_t>* drawn) const;
 
  private:
+  uint64_t LeastCertain() const;
+
   // Constant after construction.
   uint64_t certain_ = 0;  // how many have probability 1
   uint64_t count_ = 0;    // drawn from the others
