@@ -2,7 +2,7 @@
 //
 // Kinds that choose a set (band, self_paced) have the values 0 and 1 where they are not soft.
 // Ranks, largest values and sums are those of the stratum; what the kinds mean is in
-// proto/subset/v1/sampler.proto.
+// proto/subset/v1/preference.proto.
 
 #ifndef SUBSET_SAMPLING_PREFERENCE_H_
 #define SUBSET_SAMPLING_PREFERENCE_H_

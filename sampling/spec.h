@@ -1,4 +1,4 @@
-// A sampler as plain data: the six choices (proto/subset/v1/sampler.proto says what each means).
+// A sampler as plain data: the six choices (proto/subset/v1/sampler_spec.proto says what each means).
 
 #ifndef SUBSET_SAMPLING_SPEC_H_
 #define SUBSET_SAMPLING_SPEC_H_

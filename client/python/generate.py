@@ -7,6 +7,7 @@ Uses protoc and grpc_python_plugin where both are installed, else grpcio-tools.
 """
 
 import fcntl
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,10 @@ PROTO = HERE.parent.parent / "proto"
 OUT = HERE / "subset"
 DONE = OUT / "v1" / "__init__.py"  # written last
 
-API = ["subset/v1/dataset.proto", "subset/v1/sampler.proto", "subset/v1/training.proto"]
+API = sorted(f"subset/v1/{file.name}" for file in (PROTO / "subset" / "v1").glob("*.proto"))
 DETAILS = ["status.proto", "error_details.proto"]
+
+_FORWARDED = re.compile(r"^(from subset\.v1\.\w+ import (\w+))$", re.MULTILINE)
 
 
 def _protoc(include: Path, out: Path, files: List[str]) -> None:
@@ -59,6 +62,9 @@ def generate() -> None:
         _protoc(work, out, API + details)
         for stub in (out / "subset" / "rpc").glob("*_grpc.py"):
             stub.unlink()  # messages only
+        for stub in (out / "subset" / "v1").glob("*.pyi"):
+            # What a file imports publicly is its own, which a type checker must be told.
+            stub.write_text(_FORWARDED.sub(r"\1 as \2", stub.read_text()))
         for part in ("rpc", "v1"):
             (out / "subset" / part / "__init__.py").write_text('"""Generated from proto/."""\n')
             _replace(out / "subset" / part, OUT / part)

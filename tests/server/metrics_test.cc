@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "server/state_metrics.h"
 #include "tests/server/http_get.h"
@@ -165,9 +166,10 @@ TEST(MetricsTest, EverySeriesOfEveryMethodStartsAtZero) {
 TEST(MetricsTest, MethodsAreNamedAsTheProtoNamesThem) {
   // One service after the other, in the order of enum Method.
   std::vector<std::string> names;
-  for (const auto* service :
-       {v1::Dataset::descriptor()->file()->service(0),
-        v1::Sampler::descriptor()->file()->service(0), v1::Run::descriptor()->file()->service(0)}) {
+  for (const char* name : {"DatasetService", "SamplerService", "TrainingService"}) {
+    const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+        absl::StrCat("subset.v1.", name));
+    ASSERT_NE(service, nullptr) << name;
     for (int i = 0; i < service->method_count(); ++i) {
       const auto* method = service->method(i);
       const char* type = method->client_streaming() && method->server_streaming() ? "bidi_stream"
