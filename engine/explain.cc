@@ -15,7 +15,6 @@
 #include "engine/preview.h"
 #include "engine/spec_proto.h"
 #include "sampling/eligible.h"
-#include "sampling/forgetting.h"
 #include "sampling/inner_draw.h"
 #include "sampling/population.h"
 #include "sampling/preferred_scores.h"
@@ -30,20 +29,6 @@ using Response = v1::ExplainSampleResponse;
 constexpr int kMaxPositions = 100;
 constexpr uint64_t kPositionsAtOnce = 8192;
 
-// NaN where it is missing.
-double ValueAt(const sampling::PlanInput& input, const std::string& column,
-               const std::string& score, uint64_t i) {
-  if (column.empty()) return input.columns.score(score)[i];
-  const sampling::ColumnView& view = input.columns.dataset.at(column);
-  double value = 0;
-  sampling::VisitType(view.type, [&](const auto* type) {
-    using T = std::remove_cv_t<std::remove_pointer_t<decltype(type)>>;
-    const T* chunk = static_cast<const T*>(view.chunks[i / sampling::kChunkSamples]);
-    value = static_cast<double>(chunk[i % sampling::kChunkSamples]);
-  });
-  return value;
-}
-
 // How many of the listed labels the sample has.
 double ListedLabels(const sampling::PlanInput& input, const sampling::Predicate& predicate,
                     uint32_t index) {
@@ -55,6 +40,26 @@ double ListedLabels(const sampling::PlanInput& input, const sampling::Predicate&
                               for (const uint32_t label : labels) found += listed.count(label);
                             });
   return found;
+}
+
+// What the predicate compares of the sample; NaN where it is missing.
+double TestedValue(const sampling::PlanInput& input, const sampling::Predicate& predicate,
+                   uint32_t index) {
+  if (predicate.by_labels()) return ListedLabels(input, predicate, index);
+  if (!predicate.column.empty()) return input.columns.dataset.at(predicate.column).At(index);
+  return sampling::TestedScore(predicate, input.columns.score(predicate.score)[index]);
+}
+
+// What the preference reads of the sample; NaN where it is missing.
+double PreferredValue(const sampling::PlanInput& input, uint64_t slot, uint32_t index) {
+  const sampling::Preference& preference = input.spec.preference;
+  if (preference.kind == sampling::Preference::Kind::kRepeatFactor) {
+    return sampling::RepeatFactors(input, *input.population)[slot];
+  }
+  if (!preference.column.empty()) return input.columns.dataset.at(preference.column).At(index);
+  const float reported = input.columns.score(preference.score)[index];
+  const sampling::ScoreReading reading = sampling::ReadingOf(preference);
+  return reading != nullptr ? reading(reported) : reported;
 }
 
 // Asks each predicate by itself. Returns whether all of them pass.
@@ -79,9 +84,7 @@ absl::StatusOr<bool> Judge(const sampling::PlanInput& input, uint32_t index, Res
     alone.spec.eligible.all = {predicate};
     SUBSET_RETURN_IF_ERROR(ask(alone, absl::StrCat("eligible.all[", i, "]"),
                                predicate.column.empty() ? predicate.score : predicate.column,
-                               predicate.by_labels()
-                                   ? ListedLabels(input, predicate, index)
-                                   : ValueAt(input, predicate.column, predicate.score, index)));
+                               TestedValue(input, predicate, index)));
   }
   const sampling::Preference& preference = input.spec.preference;
   if (preference.missing_irreducible == sampling::Preference::MissingIrreducible::kExclude &&
@@ -89,7 +92,7 @@ absl::StatusOr<bool> Judge(const sampling::PlanInput& input, uint32_t index, Res
     alone.spec.eligible.all.clear();
     alone.spec.preference.irreducible = preference.irreducible;
     SUBSET_RETURN_IF_ERROR(ask(alone, "preference.missing_irreducible", preference.irreducible,
-                               ValueAt(input, preference.irreducible, "", index)));
+                               input.columns.dataset.at(preference.irreducible).At(index)));
   }
   return all;
 }
@@ -125,12 +128,7 @@ void DescribePreference(const sampling::PlanInput& input, uint64_t slot, uint32_
   if (preference.kind != Kind::kUniform) {
     response->set_preferred_column(preference.column.empty() ? preference.score
                                                              : preference.column);
-    double value = preference.kind == Kind::kRepeatFactor
-                       ? sampling::RepeatFactors(input, *input.population)[slot]
-                       : ValueAt(input, preference.column, preference.score, index);
-    if (sampling::WeighsForgetting(preference)) {
-      value = sampling::ForgettingWeight(static_cast<float>(value));
-    }
+    const double value = PreferredValue(input, slot, index);
     if (!std::isnan(value)) response->set_score(value);
   }
   // Pruning keeps samples or not; it prefers none inside a stratum.

@@ -103,7 +103,7 @@ void Fill(const Population& population, Read read, double alpha, const Guard& gu
 
 // Whether the preference reads reported scores as they stand.
 bool ReadsThemselves(const Preference& preference) {
-  return preference.irreducible.empty() && !WeighsForgetting(preference);
+  return preference.irreducible.empty() && ReadingOf(preference) == nullptr;
 }
 
 void FillFromScores(const PlanInput& input, const Population& population, DrawIndex* result) {

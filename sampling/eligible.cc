@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "sampling/forgetting.h"
 #include "sampling/number_range.h"
 #include "sampling/rank_cut.h"
 #include "sampling/strata.h"
@@ -28,7 +29,12 @@ class Source {
                                                     const std::string& path) {
     auto source = std::make_unique<Source>();
     if (predicate.column.empty()) {
-      source->ReadScores(input.columns.score(predicate.score), input.num_samples);
+      const ScoreView reported = input.columns.score(predicate.score);
+      if (predicate.score == kForgettingColumn) {
+        source->ReadEvents(reported, input.num_samples);
+      } else {
+        source->ReadScores(reported, input.num_samples);
+      }
       return source;
     }
     const auto it = input.columns.dataset.find(predicate.column);
@@ -56,7 +62,17 @@ class Source {
     view_ = {ColumnView::Type::kFloat32, chunks_};
   }
 
-  std::vector<float> unscored_;
+  void ReadEvents(const ScoreView& states, uint64_t num_samples) {
+    events_.resize(num_samples);
+    for (uint64_t i = 0; i < num_samples; ++i) {
+      events_[i] = static_cast<float>(ForgettingRank(states[i]));
+    }
+    for (uint64_t i = 0; i < num_samples; i += kChunkSamples) chunks_.push_back(&events_[i]);
+    view_ = {ColumnView::Type::kFloat32, chunks_};
+  }
+
+  std::vector<float> unscored_;  // a chunk
+  std::vector<float> events_;
   std::vector<const void*> chunks_;
   ColumnView view_;
 };
@@ -203,6 +219,10 @@ bool ExcludesMissingIrreducible(const SamplerSpec& spec) {
 }
 
 }  // namespace
+
+double TestedScore(const Predicate& predicate, float reported) {
+  return predicate.score == kForgettingColumn ? ForgettingRank(reported) : reported;
+}
 
 bool HasFilter(const SamplerSpec& spec) {
   return !spec.eligible.all.empty() || ExcludesMissingIrreducible(spec);

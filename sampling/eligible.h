@@ -9,6 +9,10 @@
 
 namespace subset::sampling {
 
+// What a predicate compares of a reported score: the score, or of a packed forgetting state
+// (forgetting.h) the number of events.
+double TestedScore(const Predicate& predicate, float reported);
+
 // Whether the spec may leave samples out.
 bool HasFilter(const SamplerSpec& spec);
 // Whether what it leaves out depends on reported scores.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace subset::sampling {
 namespace {
@@ -48,7 +47,7 @@ float FoldForgetting(float packed, bool correct) {
 double ForgettingRank(float packed) {
   const auto state = UnpackForgetting(packed);
   if (!state.has_value()) return NAN;
-  return state->never_learned ? std::numeric_limits<double>::infinity() : state->events;
+  return state->never_learned ? kMaxForgettingCount + 1 : state->events;
 }
 
 double ForgettingWeight(float packed) {

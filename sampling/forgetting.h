@@ -2,9 +2,9 @@
 //
 // An event is a presentation answered wrongly right after one answered correctly. The state is a
 // whole number below 2^24, which a float holds exactly; from the top bit: never answered correctly
-// (1 bit), events (11), presentations (11), the last answer was correct (1). So larger is more
-// forgotten, never learned is above everything, and what orders samples may read the column as it
-// is. NaN: never presented, so unscored. Both counts stop at 2,047.
+// (1 bit), events (11), presentations (11), the last answer was correct (1). NaN: never presented,
+// so unscored. Both counts stop at 2,047. Samples are told apart by one of the two numbers below,
+// never by the packed state, in which more presentations would count as more forgotten.
 
 #ifndef SUBSET_SAMPLING_FORGETTING_H_
 #define SUBSET_SAMPLING_FORGETTING_H_
@@ -36,7 +36,8 @@ std::optional<ForgettingState> UnpackForgetting(float packed);
 // presented.
 float FoldForgetting(float packed, bool correct);
 
-// The number of events to rank by: infinity where never learned, NaN where never presented.
+// The number of events to order and to filter by: one above every count where never learned, NaN
+// where never presented.
 double ForgettingRank(float packed);
 
 // The number of events to weigh by: presentations + 1 where never learned, so finite and above any

@@ -57,16 +57,16 @@ std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& p
   return losses;
 }
 
-bool WeighsForgetting(const Preference& preference) {
-  if (!preference.column.empty() || preference.score != kForgettingColumn) return false;
+ScoreReading ReadingOf(const Preference& preference) {
+  if (!preference.column.empty() || preference.score != kForgettingColumn) return nullptr;
   switch (preference.kind) {
     case Preference::Kind::kScorePower:
     case Preference::Kind::kBelowMeanPruning:
     case Preference::Kind::kSoftmax:
     case Preference::Kind::kSelfPaced:
-      return true;
+      return ForgettingWeight;
     default:
-      return false;
+      return ForgettingRank;
   }
 }
 
@@ -88,7 +88,7 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
   const Preference& preference = input.spec.preference;
   if (preference.column.empty()) {
     *this = PreferredScores(input.columns.score(preference.score), population);
-    forgetting_ = WeighsForgetting(preference);
+    reading_ = ReadingOf(preference);
   } else {
     const ColumnView column = input.columns.dataset.at(preference.column);
     column_ = HugeArray<double>(size_);
@@ -116,8 +116,8 @@ void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
   } else {
     ReadReported(reported_, first, scores);
   }
-  if (forgetting_) {
-    for (double& score : scores) score = ForgettingWeight(static_cast<float>(score));
+  if (reading_ != nullptr) {
+    for (double& score : scores) score = reading_(static_cast<float>(score));
   }
   if (subtract_.empty()) return;
   for (size_t k = 0; k < scores.size(); ++k) scores[k] -= subtract_[first + k];

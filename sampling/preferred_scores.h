@@ -20,9 +20,10 @@ namespace subset::sampling {
 // its stratum (STRATUM_MEAN; where the stratum has none, 0). O(N) and 4 bytes a sample.
 std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population);
 
-// Whether scores are packed forgetting states (forgetting.h) of which the preference needs the
-// number of events. What only orders samples reads the states as they are.
-bool WeighsForgetting(const Preference& preference);
+// What a preference reads of a reported score: of a packed forgetting state (forgetting.h) the
+// number of events, to weigh or to order by. Null: the score as it is.
+using ScoreReading = double (*)(float);
+ScoreReading ReadingOf(const Preference& preference);
 
 // Reported scores or those of preference.column by slot of the population, less what is
 // irreducible; NaN where a sample has none. Immutable; thread-safe. Valid as long as the views of
@@ -55,7 +56,7 @@ class PreferredScores {
   HugeArray<float> gathered_;    // or by slot
   HugeArray<double> column_;     // by slot, where preference.column is read
   std::vector<float> subtract_;  // by slot, where something is irreducible
-  bool forgetting_ = false;      // the numbers of events that packed states stand for
+  ScoreReading reading_ = nullptr;
 };
 
 // Returns the score that unscored samples take by guard.unscored (MEAN, MAXIMUM or PRIOR); NaN

@@ -14,7 +14,6 @@
 #include "sampling/draw_index.h"
 #include "sampling/draw_loop.h"
 #include "sampling/draw_steps.h"
-#include "sampling/forgetting.h"
 #include "sampling/mixture.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/proportion.h"
@@ -83,7 +82,7 @@ class IndexedScoreDraw final : public ScoreDraw {
   const DrawSteps steps_;
   const bool prefers_;  // by what may change from epoch to epoch
   const bool weighted_;
-  const bool forgetting_;           // later scores are packed states
+  const ScoreReading reading_;      // of later scores
   std::vector<float> irreducible_;  // by sample, where it is subtracted from later scores
 
   // Constant once built.
@@ -106,7 +105,7 @@ IndexedScoreDraw::IndexedScoreDraw(const PlanInput& input, const Population& pop
       steps_(input),
       prefers_(input.spec.preference.kind != Preference::Kind::kUniform),
       weighted_(input.spec.weight.target != Weight::Target::kNone),
-      forgetting_(WeighsForgetting(input.spec.preference)) {
+      reading_(ReadingOf(input.spec.preference)) {
   if (spec_.live()) irreducible_ = IrreducibleLosses(input, population);
 }
 
@@ -297,7 +296,7 @@ void IndexedScoreDraw::Update(absl::Span<const uint32_t> indices, absl::Span<con
   if (leaves_.index == nullptr) return;
   std::vector<double> exact(scores.size());
   for (size_t k = 0; k < scores.size(); ++k) {
-    exact[k] = forgetting_ ? ForgettingWeight(scores[k]) : scores[k];
+    exact[k] = reading_ != nullptr ? reading_(scores[k]) : scores[k];
     if (!irreducible_.empty()) exact[k] -= irreducible_[indices[k]];
     leaves_.any_positive |= exact[k] > 0;
   }

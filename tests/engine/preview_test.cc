@@ -185,6 +185,27 @@ TEST_F(PreviewTest, AFilterIsExplainedPredicateByPredicate) {
   EXPECT_EQ(in.num_positions_drawn(), 1u);
 }
 
+TEST_F(PreviewTest, OfForgettingTheNumberOfEventsIsExplained) {
+  const Uid run = t.CreateRun("r", "d/uniform", 8)->uid();
+  v1::ReportFeedbackRequest answers =
+      Losses(run, *t.OpenSession(run), 1, 0, std::nullopt, {3, 3, 5, 5, 7}, {0, 0, 1, 0, 1});
+  answers.mutable_feedback(0)->mutable_values(0)->set_name("correct");
+  ASSERT_OK(t.Report(answers));
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/new");
+  planned.set_run("r");
+  v1::Predicate* forgotten = planned.mutable_spec()->mutable_eligible()->add_all();
+  forgotten->set_score("forgetting");
+  forgotten->mutable_range()->set_minimum(1);
+  const auto verdict = [&](uint64_t index) { return Explain(planned, index)->predicates(0); };
+  EXPECT_EQ(verdict(3).value(), 2048) << "never learned";
+  EXPECT_EQ(verdict(5).value(), 1);
+  EXPECT_TRUE(verdict(5).passes());
+  EXPECT_EQ(verdict(7).value(), 0);
+  EXPECT_FALSE(verdict(7).passes());
+  EXPECT_FALSE(verdict(8).has_value()) << "never presented";
+}
+
 TEST_F(PreviewTest, BadRequestsNameTheField) {
   const auto refused = [this](auto change) {
     v1::PreviewSamplerRequest request;

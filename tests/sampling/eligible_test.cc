@@ -12,6 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sampling/forgetting.h"
 #include "sampling/population.h"
 #include "tests/sampling/plan_testing.h"
 #include "tests/testing/status_matchers.h"
@@ -342,6 +343,41 @@ TEST_F(EligibleTest, ScoresAreTestedAndUnscoredStaysUnlessItIsDropped) {
   EXPECT_THAT(Members(), ElementsAre(5));
   input_.spec.eligible.all[0].score = "never";
   EXPECT_EQ(Count(), 0);
+}
+
+// Forgotten 0, 1, 1 and 3 times; never learned; never presented.
+class ForgottenTest : public EligibleTest {
+ protected:
+  ForgottenTest() { input_.columns.scores[kForgettingColumn] = {chunks_}; }
+
+  std::vector<uint64_t> Members(Predicate predicate, Missing missing) {
+    predicate.score = kForgettingColumn;
+    predicate.missing = missing;
+    input_.num_samples = states_.size();
+    input_.spec.eligible.all = {std::move(predicate)};
+    return EligibleTest::Members();
+  }
+
+ private:
+  const std::vector<float> states_ = {
+      PackForgetting({false, 0, 2000, true}), PackForgetting({false, 1, 2, false}),
+      PackForgetting({false, 1, 900, true}),  PackForgetting({false, 3, 9, false}),
+      PackForgetting({true, 0, 1, false}),    kNanF};
+  const std::vector<const float*> chunks_ = {states_.data()};
+};
+
+TEST_F(ForgottenTest, IsTestedByItsNumberOfEvents) {
+  EXPECT_THAT(Members(Range("", 1, kInfinity), Missing::kDrop), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Members(Range("", 1, 2), Missing::kDrop), ElementsAre(1, 2));
+  EXPECT_THAT(Members(Range("", 0, 1), Missing::kDrop), ElementsAre(0));
+  EXPECT_THAT(Members(Quantile("", .2, .6), Missing::kDrop), ElementsAre(1, 2));
+}
+
+TEST_F(ForgottenTest, NeverLearnedIsAboveEveryCountAndNeverPresentedIsMissing) {
+  EXPECT_THAT(Members(Range("", 2048, kInfinity), Missing::kDrop), ElementsAre(4));
+  EXPECT_THAT(Members(Range("", 2048, kInfinity), Missing::kKeep), ElementsAre(4, 5));
+  EXPECT_THAT(Members(Range("", -kInfinity, 2048), Missing::kDrop), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(Members(Quantile("", .8), Missing::kDrop), ElementsAre(4));
 }
 
 TEST_F(EligibleTest, TestsAreAndedWhateverTheirOrder) {

@@ -86,7 +86,22 @@ TEST(PreferenceTest, NeverLearnedIsMostForgottenToWhatOrdersSamples) {
   c.preference().score = kForgettingColumn;
   c.preference().alpha = 1;
   c.guard().unscored = Guard::Unscored::kPrior;
-  ExpectClose(c.Inner(), Normalised({1. / 4, 1. / 3, 1. / 2, 1, 1. / 5}));
+  c.guard().unscored_prior = 1;
+  ExpectClose(c.Inner(), Normalised({1. / 5, 1. / 3, 1. / 2, 1, 1. / 4}));
+}
+
+TEST(PreferenceTest, AsOftenForgottenIsATieHoweverOftenPresented) {
+  Case c(Kind::kBand, std::vector<float>(1000, 1));
+  std::vector<float> states(500, PackForgetting({false, 1, 10, false}));
+  states.resize(1000, PackForgetting({false, 1, 100, true}));
+  c.Report(kForgettingColumn, states);
+  c.preference().score = kForgettingColumn;
+  c.preference().keep = .5;
+  const std::vector<double> inner = c.Inner();
+  const auto drawn =
+      std::count_if(inner.begin(), inner.begin() + 500, [](double a) { return a > 0; });
+  // Hypergeometric with standard deviation 7.9; a false alarm by 6e-7.
+  EXPECT_NEAR(drawn, 250, 40);
 }
 
 TEST(PreferenceTest, AZeroScoreHasNoPreferenceAndOnlyTheFloorReachesIt) {
