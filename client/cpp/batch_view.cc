@@ -1,5 +1,6 @@
 #include "subset/batch_view.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -33,6 +34,8 @@ void BatchView::Clear() {
   indices_.clear();
   probabilities_.clear();
   weights_.clear();
+  places_.clear();
+  pool_samples_ = 0;
   constant_probability_ = constant_weight_ = false;
   padding_ = 0;
 }
@@ -61,11 +64,18 @@ absl::Status BatchView::Decode(const v1::Batch& batch) {
          (probabilities_.empty() || (!constant_probability_ && probabilities_.size() == count));
   fits = fits && (constant_weight_ ? weights_.empty() : weights_.size() == count);
   fits = fits && batch.padding() <= count;
+  pool_samples_ = batch.pool_samples();
+  fits = fits && Copy(batch.places(), &places_) &&
+         places_.size() == (pool_samples_ > 0 ? count : 0) &&
+         std::all_of(places_.begin(), places_.end(),
+                     [this](uint32_t place) { return place < pool_samples_; });
   if (!fits) {
     const absl::Status status =
         Malformed(batch, absl::StrCat(count, " indices, ", batch.probabilities().size(),
                                       " bytes of probabilities, ", batch.weights().size(),
-                                      " bytes of weights, padding ", batch.padding()));
+                                      " bytes of weights, ", batch.places().size(),
+                                      " bytes of places in a pool of ", batch.pool_samples(),
+                                      ", padding ", batch.padding()));
     Clear();
     return status;
   }

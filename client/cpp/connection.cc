@@ -11,6 +11,8 @@ namespace {
 // Lists of datasets, samplers and runs may pass gRPC's default of 4 MiB.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
+constexpr uint64_t kBytesPerExtraSecond = uint64_t{4} << 20;
+
 // Connecting is tried again at this pace whatever Retry does, so that a server that came back is
 // noticed within max_backoff and this.
 constexpr int kFirstReconnectMs = 100;
@@ -77,6 +79,11 @@ bool Connection::IsReachable() const {
     if (state == GRPC_CHANNEL_READY) return true;
     if (!channel->WaitForStateChange(state, end)) return false;
   }
+}
+
+absl::Duration UploadTimeout(const Connection& connection, uint64_t bytes) {
+  return connection.options.default_timeout +
+         absl::Seconds(static_cast<int64_t>(bytes / kBytesPerExtraSecond));
 }
 
 std::chrono::system_clock::time_point DeadlineAfter(absl::Duration duration) {

@@ -47,6 +47,9 @@ grpc::ChannelArguments ChannelArgumentsFor(const ClientOptions& options);
 // Returns a point on gRPC's clock; an infinite duration gives no deadline.
 std::chrono::system_clock::time_point DeadlineAfter(absl::Duration duration);
 
+// The time that sending so many bytes may take: default_timeout, and a second for every 4 MiB.
+absl::Duration UploadTimeout(const Connection& connection, uint64_t bytes);
+
 // Calls `attempt(context, response)` until it succeeds, may not be repeated, or time is up.
 template <class Response, class Attempt>
 absl::StatusOr<Response> CallWithRetry(const Connection& connection, absl::Duration timeout,

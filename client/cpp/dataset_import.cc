@@ -20,7 +20,6 @@ namespace subset {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 20;  // a multiple of every width
-constexpr uint64_t kBytesPerExtraSecond = uint64_t{4} << 20;
 
 size_t Width(v1::ColumnType type) {
   switch (type) {
@@ -152,11 +151,10 @@ void WriteAll(const DatasetImport& dataset, grpc::ClientWriter<v1::ImportDataset
 absl::StatusOr<v1::Dataset> Client::ImportDataset(const DatasetImport& dataset, Timeout timeout) {
   const absl::Status valid = Validate(dataset);
   if (!valid.ok()) return valid;
-  const absl::Duration allowed = timeout.value_or(
-      connection_->options.default_timeout +
-      absl::Seconds(static_cast<int64_t>(TotalBytes(dataset) / kBytesPerExtraSecond)));
   return client_internal::CallWithRetry<v1::Dataset>(
-      *connection_, allowed, [&](grpc::ClientContext* context, v1::Dataset* response) {
+      *connection_,
+      timeout.value_or(client_internal::UploadTimeout(*connection_, TotalBytes(dataset))),
+      [&](grpc::ClientContext* context, v1::Dataset* response) {
         auto writer = connection_->datasets->ImportDataset(context, response);
         WriteAll(dataset, writer.get());
         return writer->Finish();

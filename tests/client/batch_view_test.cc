@@ -76,6 +76,29 @@ TEST(BatchViewTest, ProbabilitiesMayBeOmittedAndIndicesMayBeWide) {
   EXPECT_THAT(view.indices(), ElementsAre(1, uint64_t{1} << 40, 3));
 }
 
+TEST(BatchViewTest, WhatWasSelectedKnowsItsPlacesInThePool) {
+  v1::Batch batch = Good();
+  batch.set_places(Bytes<uint32_t>({9, 0, 9}));
+  batch.set_pool_samples(10);
+  BatchView view;
+  ASSERT_OK(view.Decode(batch));
+  EXPECT_THAT(view.places(), ElementsAre(9, 0, 9));
+  EXPECT_EQ(view.pool_samples(), 10u);
+  for (const std::vector<uint32_t>& wrong : {std::vector<uint32_t>{9, 0}, {9, 0, 10}, {}}) {
+    batch.set_places(Bytes(wrong));
+    EXPECT_THAT(view.Decode(batch), StatusIs(absl::StatusCode::kInternal, HasSubstr("pool of 10")));
+    EXPECT_THAT(view.places(), IsEmpty());
+  }
+  v1::Batch none;
+  none.set_index_width(4);
+  none.set_pool_samples(10);
+  ASSERT_OK(view.Decode(none)) << "nothing was chosen";
+  EXPECT_EQ(view.size(), 0u);
+  EXPECT_EQ(view.pool_samples(), 10u);
+  ASSERT_OK(view.Decode(Good()));
+  EXPECT_EQ(view.pool_samples(), 0u);
+}
+
 TEST(BatchViewTest, ReuseLeavesNothingOfTheBatchBefore) {
   BatchView view;
   ASSERT_OK(view.Decode(Good()));

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -19,6 +21,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAreArray;
 
 constexpr size_t kSamples = 10'000;
 
@@ -295,6 +298,113 @@ TEST_F(RealServerTest, ARollbackReturnsWhatACheckpointDoesNotHave) {
   renew.set_run_uid(run.uid());
   renew.set_worker("w");
   EXPECT_EQ(client_->RenewLeases(renew)->expires_in().seconds(), 60);
+}
+
+TEST_F(RealServerTest, TheHardestOfAPoolAreSelectedAndTheirPlacesNamed) {
+  const v1::Run run = MakeRun("ohem");
+  Open(run.uid(), 0);
+  v1::GetBatchRequest address;
+  address.set_run_uid(run.uid());
+  address.mutable_assigned()->set_step(3);
+  address.mutable_assigned()->set_rank(1);
+  address.mutable_assigned()->set_world_size(2);
+  BatchView pool;
+  ASSERT_OK(pool.Decode(*client_->GetBatch(address)));
+  ASSERT_EQ(pool.size(), 50u);
+  std::vector<float> scores;
+  for (const uint64_t index : pool.indices()) scores.push_back(static_cast<float>(index));
+  v1::SelectRequest request = SelectFrom(address, scores);
+  request.mutable_rule()->set_kind(v1::SelectRule::TOP);
+  request.mutable_rule()->set_count(10);
+  BatchView chosen;
+  ASSERT_OK(chosen.Decode(*client_->Select(request)));
+  std::vector<uint64_t> largest(pool.indices().begin(), pool.indices().end());
+  std::sort(largest.rbegin(), largest.rend());
+  largest.resize(10);
+  EXPECT_THAT(chosen.indices(), UnorderedElementsAreArray(largest));
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    EXPECT_EQ(pool.indices()[chosen.places()[i]], chosen.indices()[i]);
+  }
+  EXPECT_EQ(chosen.pool_samples(), 50u);
+  EXPECT_EQ(chosen.step(), 3u);
+  EXPECT_EQ(chosen.global_samples(), 100u);
+  // Without a rule: the sampler's.
+  request.clear_rule();
+  ASSERT_OK(chosen.Decode(*client_->Select(request)));
+  EXPECT_EQ(pool.indices()[chosen.places()[0]], chosen.indices()[0]);
+  scores.pop_back();
+  EXPECT_THAT(client_->Select(SelectFrom(address, scores)), FieldIs("scores"));
+}
+
+TEST_F(RealServerTest, ABagAndWhatItLeavesOutAreTheDataset) {
+  const v1::Run run = MakeRun("bootstrap");
+  v1::GetOutOfBagRequest request;
+  request.set_run_uid(run.uid());
+  request.set_page_size(1000);
+  EXPECT_THAT(client_->GetOutOfBag(request), ReasonIs("EPOCH_NOT_OPEN"));
+  const v1::Epoch epoch = Open(run.uid(), 0);
+  std::set<uint64_t> inside;
+  auto stream = client_->StreamBatches(AssignedSteps(run.uid(), epoch));
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const BatchView* batch, stream->Next());
+    if (batch == nullptr) break;
+    inside.insert(batch->indices().begin(), batch->indices().end());
+  }
+  std::vector<uint32_t> outside;
+  do {
+    ASSERT_OK_AND_ASSIGN(const v1::GetOutOfBagResponse page, client_->GetOutOfBag(request));
+    ASSERT_EQ(page.index_width(), 4u);
+    EXPECT_EQ(page.num_left_out(), kSamples - inside.size());
+    std::vector<uint32_t> indices(page.indices().size() / 4);
+    std::memcpy(indices.data(), page.indices().data(), page.indices().size());
+    outside.insert(outside.end(), indices.begin(), indices.end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(outside.size(), kSamples - inside.size());
+  EXPECT_TRUE(std::is_sorted(outside.begin(), outside.end()));
+  for (const uint32_t index : outside) EXPECT_EQ(inside.count(index), 0u) << index;
+}
+
+TEST_F(RealServerTest, AnEpochOfOnesOwnIsServedAsItWasProvided) {
+  MakeRun("uniform");
+  v1::CreateSamplerRequest sampler;
+  sampler.set_name("d/own");
+  sampler.mutable_spec()->mutable_draw()->set_kind(v1::Draw::PROVIDED);
+  ASSERT_OK(client_->CreateSampler(sampler));
+  v1::CreateRunRequest job;
+  job.set_name("own");
+  job.set_sampler("d/own");
+  job.set_global_batch_size(1000);
+  ASSERT_OK_AND_ASSIGN(const v1::Run run, client_->CreateRun(job));
+  std::vector<uint32_t> indices(100'000);  // two chunks
+  for (size_t i = 0; i < indices.size(); ++i)
+    indices[i] = static_cast<uint32_t>(i * 7919 % kSamples);
+  const std::vector<double> expected(indices.size(), 10);
+  ProvidedEpoch own;
+  own.run_uid = run.uid();
+  own.epoch = 4;
+  own.indices = indices;
+  own.expected = expected;
+  ASSERT_OK_AND_ASSIGN(const v1::Epoch epoch, client_->ProvideEpoch(own));
+  EXPECT_EQ(epoch.num_positions(), indices.size());
+  EXPECT_EQ(client_->ProvideEpoch(own)->open_time().seconds(), epoch.open_time().seconds());
+  std::vector<uint64_t> served;
+  auto stream = client_->StreamBatches(AssignedSteps(run.uid(), epoch));
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const BatchView* batch, stream->Next());
+    if (batch == nullptr) break;
+    EXPECT_EQ(batch->weight(0), 1);
+    served.insert(served.end(), batch->indices().begin(), batch->indices().end());
+  }
+  EXPECT_EQ(served, std::vector<uint64_t>(indices.begin(), indices.end()));
+  own.expected = {};
+  EXPECT_THAT(client_->ProvideEpoch(own), StatusIs(absl::StatusCode::kAlreadyExists));
+  own.expected = absl::MakeConstSpan(expected).first(3);
+  EXPECT_THAT(client_->ProvideEpoch(own), FieldIs("expected"));
+  own.epoch = 5;
+  own.expected = {};
+  indices[99'999] = kSamples;
+  EXPECT_THAT(client_->ProvideEpoch(own), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(RealServerTest, ErrorsNameFieldAndReason) {

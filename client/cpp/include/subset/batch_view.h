@@ -30,6 +30,12 @@ class BatchView {
   size_t padding() const { return padding_; }
   uint32_t global_samples() const { return global_samples_; }
   uint64_t generation() const { return generation_; }
+  // Of a batch that Client::Select chose: where each sample stands in its pool, and how many
+  // samples that has; else empty and 0. sum(weight * loss) * world_size / global_samples() *
+  // pool_samples() / size(), averaged over ranks, is then the weighted mean of the global batch;
+  // where nothing was chosen this rank's part is 0.
+  absl::Span<const uint32_t> places() const { return places_; }
+  uint32_t pool_samples() const { return pool_samples_; }
   // Of a leased batch; null otherwise.
   const v1::Lease* lease() const { return leased_ ? &lease_ : nullptr; }
 
@@ -67,6 +73,8 @@ class BatchView {
   uint64_t generation_ = 0;
   v1::ProbabilityKind probability_kind_ = v1::PROBABILITY_KIND_UNSPECIFIED;
   v1::UnbiasedOver unbiased_over_ = v1::UNBIASED_OVER_UNSPECIFIED;
+  uint32_t pool_samples_ = 0;
+  std::vector<uint32_t> places_;
   bool leased_ = false;
   v1::Lease lease_;
   std::vector<uint64_t> indices_;

@@ -47,6 +47,8 @@
 #include "subset/dataset_import.h"
 #include "subset/feedback_session.h"
 #include "subset/label_sets.h"
+#include "subset/pool.h"
+#include "subset/provided_epoch.h"
 #include "subset/v1/dataset.pb.h"
 #include "subset/v1/sampler.pb.h"
 #include "subset/v1/training.pb.h"
@@ -69,8 +71,8 @@ struct RetryOptions {
 };
 
 struct ClientOptions {
-  // Of one call with all its repetitions, for calls that name none. Imports get a second more for
-  // every 4 MiB.
+  // Of one call with all its repetitions, for calls that name none. Imports and provided epochs get
+  // a second more for every 4 MiB.
   absl::Duration default_timeout = absl::Seconds(30);
   RetryOptions retry;
   // A connection that is silent for keepalive_time during a call is asked for a sign of life, and
@@ -129,7 +131,15 @@ class Client {
 
   // Waits until the epoch is open: give it the run's feedback_timeout and more.
   Answer<v1::Epoch> OpenEpoch(const v1::OpenEpochRequest& request, Timeout timeout = {});
+  // Opens an epoch whose samples and order are given, for a sampler whose draw is PROVIDED: all of
+  // it or nothing. Repeating it is safe. kInvalidArgument also when the sizes differ.
+  Answer<v1::Epoch> ProvideEpoch(const ProvidedEpoch& epoch, Timeout timeout = {});
   Answer<v1::Batch> GetBatch(const v1::GetBatchRequest& request, Timeout timeout = {});
+  // Chooses from a batch that the caller scored, a pool: SelectFrom() of pool.h makes the request.
+  Answer<v1::Batch> Select(const v1::SelectRequest& request, Timeout timeout = {});
+  // The samples that an open epoch leaves out, in pages: of a bag, its out-of-bag samples.
+  Answer<v1::GetOutOfBagResponse> GetOutOfBag(const v1::GetOutOfBagRequest& request,
+                                              Timeout timeout = {});
   Answer<v1::OpenSessionResponse> OpenSession(const v1::OpenSessionRequest& request,
                                               Timeout timeout = {});
   Answer<v1::ReportFeedbackResponse> ReportFeedback(const v1::ReportFeedbackRequest& request,
