@@ -71,6 +71,9 @@ void Append(T value, std::string* bytes) {
 absl::Status CheckSelect(const v1::SelectRequest& request) {
   SUBSET_RETURN_IF_ERROR(CheckFloats("scores", request.scores()));
   SUBSET_RETURN_IF_ERROR(CheckFloats("history", request.history()));
+  if (request.uniformly() && !request.scores().empty()) {
+    return InvalidField("scores", "is set beside uniformly, which looks at none");
+  }
   return request.has_rule() ? OwnRule(request.rule()).status() : absl::OkStatus();
 }
 
@@ -100,6 +103,7 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
                                      const SelectTerms& terms, uint64_t seed) {
   const std::vector<uint32_t> candidates = DecodeValues<uint32_t>(pool.indices());
   std::vector<float> scores = DecodeValues<float>(request.scores());
+  if (request.uniformly()) scores.assign(candidates.size(), 0);
   if (scores.size() != candidates.size()) {
     return InvalidField("scores", absl::StrCat("has ", scores.size(), " values; the pool has ",
                                                candidates.size(), " samples"));
@@ -114,10 +118,20 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
                         "is set, but the sampler subtracts irreducible losses from the scores, and "
                         "nobody could from these: leave it empty for the percentiles of the pool");
   }
-  scores = Reducible(std::move(scores), candidates, terms);
+  sampling::SelectRule rule = terms.rule;
+  if (request.uniformly()) {
+    if (!rule.counts()) {
+      return InvalidField("uniformly",
+                          "is set, but the rule keeps no number; TOP, TOP_AND_UNIFORM and "
+                          "PROPORTIONAL do");
+    }
+    rule = sampling::UniformRule(rule, candidates.size());
+  } else {
+    scores = Reducible(std::move(scores), candidates, terms);
+  }
   const absl::StatusOr<sampling::Selection> selection =
-      sampling::Select(terms.rule, {seed, pool.sampler_version(), pool.epoch()}, pool.position(),
-                       scores, DecodeValues<float>(request.history()));
+      sampling::Select(rule, {seed, pool.sampler_version(), pool.epoch()}, pool.position(), scores,
+                       DecodeValues<float>(request.history()));
   if (!selection.ok()) return InRequest(selection.status());
   std::vector<float> weights = DecodeValues<float>(pool.weights());
   if (weights.empty()) weights.assign(candidates.size(), pool.weight());
@@ -141,7 +155,7 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
   if (selection->probabilities.empty()) {
     batch.set_probability_kind(v1::PROBABILITY_KIND_UNSPECIFIED);
   } else {
-    batch.set_probability_kind(terms.rule.kind == sampling::SelectRule::Kind::kProportional
+    batch.set_probability_kind(rule.kind == sampling::SelectRule::Kind::kProportional
                                    ? v1::PROBABILITY_KIND_PER_DRAW
                                    : v1::PROBABILITY_KIND_INCLUSION_BATCH);
   }

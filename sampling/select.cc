@@ -112,7 +112,6 @@ Selection Pool::Proportional() const {
     total += q[i];
   }
   Selection selection;
-  selection.variance_ratio = VarianceRatio(q);
   selection.unbiased = true;
   std::vector<double> cumulative(q.size());
   double sum = 0;
@@ -200,22 +199,6 @@ absl::StatusOr<Selection> Select(const SelectRule& given, const StreamKey& key, 
   }
   SUBSET_CHECK(false);
   return Selection{};
-}
-
-double VarianceRatio(absl::Span<const double> values) {
-  double total = 0;
-  double squares = 0;
-  for (const double v : values) {
-    total += v;
-    squares += v * v;
-  }
-  if (total == 0) return 1;
-  return std::sqrt(static_cast<double>(values.size()) * squares) / total;
-}
-
-double VarianceRatioThreshold(uint64_t pool, uint64_t count) {
-  return (static_cast<double>(pool) + 3 * static_cast<double>(count)) /
-         (3 * static_cast<double>(count));
 }
 
 }  // namespace subset::sampling

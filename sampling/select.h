@@ -26,8 +26,6 @@ struct Selection {
   std::vector<double> probabilities;
   std::vector<float> factors;
   bool unbiased = false;  // for the pool's mean
-  // Of the scores: see below. Set for kProportional.
-  double variance_ratio = 1;
 };
 
 // Selects from a pool by the scores of its candidates. A pure function: `position` is the first
@@ -40,14 +38,6 @@ struct Selection {
 absl::StatusOr<Selection> Select(const SelectRule& rule, const StreamKey& key, uint64_t position,
                                  absl::Span<const float> scores,
                                  absl::Span<const float> history = {});
-
-// sqrt(B sum of squares) of the shares v / V, in [1, sqrt(B)]: how much variance a draw in
-// proportion to v saves over a uniform one (Katharopoulos & Fleuret's tau). 1 where all are 0.
-double VarianceRatio(absl::Span<const double> values);
-
-// The ratio above which scoring a pool to select `count` of it pays off, with a backward pass as
-// dear as two forward ones: (B + 3 b) / (3 b).
-double VarianceRatioThreshold(uint64_t pool, uint64_t count);
 
 }  // namespace subset::sampling
 

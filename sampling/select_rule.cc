@@ -91,4 +91,11 @@ SelectRule RuleForPool(SelectRule rule, uint64_t pool) {
   return rule;
 }
 
+SelectRule UniformRule(const SelectRule& rule, uint64_t pool) {
+  SelectRule uniform;
+  uniform.kind = Kind::kTopAndUniform;
+  uniform.count = uniform.uniform = RuleForPool(rule, pool).count;
+  return uniform;
+}
+
 }  // namespace subset::sampling

@@ -58,6 +58,10 @@ absl::Status ResolveSelectRule(SelectRule* rule);
 // one. REQUIRES: ResolveSelectRule passed; pool > 0.
 SelectRule RuleForPool(SelectRule rule, uint64_t pool);
 
+// Returns the rule that keeps as many of such a pool, but uniformly, none twice: kTopAndUniform
+// without a top. REQUIRES: as RuleForPool; rule.counts().
+SelectRule UniformRule(const SelectRule& rule, uint64_t pool);
+
 }  // namespace subset::sampling
 
 #endif  // SUBSET_SAMPLING_SELECT_RULE_H_

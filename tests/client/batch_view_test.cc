@@ -84,7 +84,7 @@ TEST(BatchViewTest, WhatWasSelectedKnowsItsPlacesInThePool) {
   ASSERT_OK(view.Decode(batch));
   EXPECT_THAT(view.places(), ElementsAre(9, 0, 9));
   EXPECT_EQ(view.pool_samples(), 10u);
-  for (const std::vector<uint32_t>& wrong : {std::vector<uint32_t>{9, 0}, {9, 0, 10}, {}}) {
+  for (const auto& wrong : std::vector<std::vector<uint32_t>>{{9, 0}, {9, 0, 10}, {}}) {
     batch.set_places(Bytes(wrong));
     EXPECT_THAT(view.Decode(batch), StatusIs(absl::StatusCode::kInternal, HasSubstr("pool of 10")));
     EXPECT_THAT(view.places(), IsEmpty());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "sampling/select.h"
 #include "tests/engine/engine_testing.h"
@@ -108,6 +109,25 @@ TEST_F(SelectTest, WeightsAreThePoolsTimesTheRules) {
   }
 }
 
+TEST_F(SelectTest, UniformlyKeepsAsManyAsTheRuleWithThePoolsWeights) {
+  v1::SelectRequest request = Request(v1::SelectRule::PROPORTIONAL);
+  request.mutable_rule()->set_keep(0.25);
+  request.clear_scores();
+  request.set_uniformly(true);
+  ASSERT_OK_AND_ASSIGN(const v1::Batch pool, t.GetStep(run, 0, 2));
+  ASSERT_OK_AND_ASSIGN(const v1::Batch batch, Select(request));
+  const std::vector<uint32_t> places = Decode<uint32_t>(batch.places());
+  EXPECT_EQ(std::set<uint32_t>(places.begin(), places.end()).size(), 16u);
+  for (size_t k = 0; k < 16; ++k) {
+    EXPECT_EQ(Decode<uint32_t>(batch.indices())[k], Decode<uint32_t>(pool.indices())[places[k]]);
+  }
+  EXPECT_EQ(Decode<float>(batch.weights()), std::vector<float>(16, 1.0f));
+  EXPECT_EQ(Decode<double>(batch.probabilities()), std::vector<double>(16, 0.25));
+  EXPECT_EQ(batch.probability_kind(), v1::PROBABILITY_KIND_INCLUSION_BATCH);
+  EXPECT_EQ(batch.unbiased_over(), v1::UNBIASED_OVER_BATCH);
+  EXPECT_EQ(Select(request)->SerializeAsString(), batch.SerializeAsString());
+}
+
 TEST_F(SelectTest, BadRequestsNameTheField) {
   const auto refused = [this](auto change) {
     v1::SelectRequest request = Request(v1::SelectRule::TOP);
@@ -138,6 +158,14 @@ TEST_F(SelectTest, BadRequestsNameTheField) {
               r.set_scores(Encode(values));
             }),
             "scores[3]");
+  EXPECT_EQ(refused([](auto& r) { r.set_uniformly(true); }), "scores");
+  EXPECT_EQ(refused([](auto& r) {
+              r.set_uniformly(true);
+              r.clear_scores();
+              r.mutable_rule()->clear_count();
+              r.mutable_rule()->set_kind(v1::SelectRule::KEEP_PROBABILITY);
+            }),
+            "uniformly");
   EXPECT_EQ(refused([](auto& r) { r.set_history(Encode<float>({1, 2})); }), "history");
 }
 

@@ -49,6 +49,22 @@ def test_values_of_any_kind_arrive_with_their_indices(fake: FakeServer, make: An
     assert message.feedback[0].attempt == 1
 
 
+def test_what_is_masked_has_no_value_and_is_acknowledged(fake: FakeServer) -> None:
+    run = open_run(fake)
+    draw = run.share(0, 2)
+    loss = np.ma.masked_invalid([0, np.nan, 2, 3, np.nan, np.nan, 6, 7, 8, np.nan])
+    run.report(draw, loss=loss, margin=np.arange(10))
+    run.flush(timeout=30)
+    known = [(int(i), float(n)) for n, i in enumerate(draw.indices) if not loss.mask[n]]
+    assert [(i, value) for i, name, value in fake.values() if name == "loss"] == known
+    assert [value for _, name, value in fake.values() if name == "margin"] == list(range(10))
+    (message,) = fake.messages.values()
+    assert [(f.position, len(f.indices) // 4) for f in message.feedback] == [
+        (20, 1), (21, 1), (22, 2), (24, 2), (26, 3), (29, 1),
+    ]  # fmt: skip
+    assert run.stats()["unusable_values"] == 0
+
+
 def test_a_report_is_a_copy(fake: FakeServer) -> None:
     run = open_run(fake)
     for loss in (np.ones(10, np.float32), torch.ones(10)):

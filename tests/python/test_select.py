@@ -10,7 +10,7 @@ import torch
 
 import subset
 from subset.collated import take
-from subset.torch import DataLoader, IndexedDataset, select_batches
+from subset.torch import DataLoader, ImportanceSwitch, IndexedDataset, select_batches
 from subset.v1 import training_pb2
 
 SAMPLES = 480
@@ -111,6 +111,98 @@ def test_a_loop_trains_on_what_is_chosen(client: subset.Client, name: str) -> No
     assert run.open_epoch(0).acknowledged_positions == SAMPLES
     assert 0 < sum(trained) < SAMPLES
     assert model.weight.grad is not None
+
+
+def variance_ratio(scores: np.ndarray) -> float:
+    """As the paper has it: (1 - |g - 1/B|^2 / sum g^2)^(-1/2)."""
+    g = scores / scores.sum()
+    return float((1 - ((g - 1 / len(g)) ** 2).sum() / (g**2).sum()) ** -0.5)
+
+
+def test_the_switch_is_the_papers() -> None:
+    switch = ImportanceSwitch()
+    switch.update([0.1, 0.2, 0.3, 0.4], pool=4, kept=2)
+    assert switch.tau == pytest.approx(0.1 * 1.095445, rel=1e-6)
+    random = np.random.default_rng(3)
+    switch, tau = ImportanceSwitch(momentum=0.8), 0.0
+    for step in range(200):
+        scores = random.exponential(size=96) ** random.uniform(0, 6)
+        tau = 0.8 * tau + 0.2 * variance_ratio(scores)
+        switch.update(1e30 * scores, pool=96, kept=32)
+        assert switch.tau == pytest.approx(tau, rel=1e-9)
+        assert switch.on == (switch.tau > 2), step  # (96 + 3 * 32) / (3 * 32)
+    again = ImportanceSwitch(momentum=0.8, tau=switch.tau, threshold=2)
+    assert again.on == switch.on
+
+
+def test_the_switch_takes_no_longer_and_no_shorter_than_its_momentum_says() -> None:
+    switch = ImportanceSwitch()
+    one = np.zeros(16)
+    one[3] = 7  # the largest ratio that 16 scores have: 4
+    steps = 0
+    while not switch.on:
+        switch.update(one, pool=48, kept=16)
+        steps += 1
+    assert steps == 7  # 4 (1 - 0.9^7) = 2.09 is above (48 + 48) / 48, 4 (1 - 0.9^6) is not
+    while switch.on:
+        switch.update(np.zeros(48), pool=48, kept=16)  # nothing is preferred: 1
+        steps += 1
+    assert steps == 8
+    assert not ImportanceSwitch(threshold=5, tau=5).on
+
+
+@pytest.mark.parametrize("scores", [[1.0, np.nan], [1.0, -0.5], [np.inf, 1.0]])
+def test_the_switch_refuses_what_is_no_score(scores: Any) -> None:
+    switch = ImportanceSwitch(tau=1.5)
+    with pytest.raises(ValueError, match="outside"):
+        switch.update(scores, pool=2, kept=1)
+    assert switch.tau == 1.5
+    for wrong in ({"threshold": 0.5}, {"momentum": 1.0}, {"tau": np.inf}):
+        with pytest.raises(ValueError, match="is"):
+            ImportanceSwitch(**wrong)
+
+
+def test_choosing_starts_when_it_pays_and_is_uniform_before(
+    client: subset.Client, name: str
+) -> None:
+    run = make_run(client, name, preset="katharopoulos_fleuret")
+    data = [(torch.tensor([float(i)]),) for i in range(SAMPLES)]
+    loader = DataLoader(IndexedDataset(data), batch_sampler=run.batch_sampler())
+    hard = [float(i % 24 == 0) * 50 + 0.01 for i in range(SAMPLES)]  # about 2 of a pool of 48
+    scored = []
+
+    def score(batch: Any) -> torch.Tensor:
+        scored.append(len(batch[0]))
+        return torch.tensor([hard[int(x)] for x in batch[0].squeeze(1)])
+
+    switch = ImportanceSwitch(momentum=0.5)
+    ratio, was_on = [], []
+    for (x,), draw in select_batches(loader, run, score, switch=switch):
+        on = scored[-1] == POOL
+        was_on.append(on)
+        assert (len(draw), draw.pool_samples, draw.unbiased_over) == (16, POOL, "batch")
+        if not on:
+            assert scored[-1] == 16
+            assert len(set(draw.places.tolist())) == 16
+            assert set(draw.weights.tolist()) == {1.0}
+            assert set(draw.probabilities.tolist()) == {1 / 3}
+        else:
+            np.testing.assert_allclose(draw.weights, 1 / (POOL * draw.probabilities), rtol=1e-6)
+        ratio.append(switch.tau)
+    assert was_on[0] is False
+    assert was_on[1:] == [tau > 2 for tau in ratio[:-1]]
+    assert any(was_on)
+    run.flush(timeout=60)
+    assert run.open_epoch(0).acknowledged_positions == SAMPLES
+    assert run.info().scored_samples == sum(scored)  # what was not scored is not reported
+    assert run.stats()["unusable_values"] == 0
+
+
+def test_a_rule_without_a_number_has_no_uniform_form(client: subset.Client, name: str) -> None:
+    run = make_run(client, name, preset="selective_backprop")
+    with pytest.raises(subset.InvalidArgument, match="keeps no number") as refused:
+        run.select(run.share(0, 0), None)
+    assert refused.value.field == "uniformly"
 
 
 def test_a_rule_may_be_given_with_the_call(client: subset.Client, name: str) -> None:

@@ -43,7 +43,8 @@ class Accounts:
         """Reports values for the samples of a draw, and acknowledges them. Never blocks.
 
         `loss` and every further named value: one number per sample, as a tensor on any device, an
-        array or a list; none at all acknowledges only. `step`: the optimizer step that computed
+        array or a list; none at all acknowledges only. Of a masked array (numpy.ma) what is masked
+        has no value, and is acknowledged only. `step`: the optimizer step that computed
         them; the draw's own if left out. What is not finite is left out, counted and listed
         (`unusable()`); when too much waits for the server, reports are dropped, counted and logged.
         Raises GenerationPassed for a draw from before a rollback by this process.

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from subset.draw import Draw
+from subset.importance_switch import ImportanceSwitch
 
 if TYPE_CHECKING:
     from subset.connection import Connection
     from subset.run import Run
 
 _OUT_OF_BAG_PAGE = 1 << 18
+_masked_arrays: Any = np.ma  # has no types
 
 
 class Pools:
@@ -29,7 +31,7 @@ class Pools:
     def select(
         self,
         pool: Draw,
-        scores: Any,
+        scores: Optional[Any],
         *,
         rule: Optional[Mapping[str, Any]] = None,
         history: Optional[Any] = None,
@@ -39,8 +41,9 @@ class Pools:
         `scores`: a tensor, an array or a list, in the pool's order. The rule is the sampler's
         (presets "ohem", "rho_loss", "selective_backprop", "katharopoulos_fleuret"), which also
         subtracts irreducible losses; or `rule`, a dict of SelectRule's field names such as
-        {"kind": "TOP", "count": 32}, of the scores as they are. `history`: recent scores, for the
-        percentile of KEEP_PROBABILITY.
+        {"kind": "TOP", "count": 32}, of the scores as they are. Scores None: as many as the rule
+        keeps, uniformly, with the pool's weights. `history`: recent scores, for the percentile of
+        KEEP_PROBABILITY.
 
         The draw that comes back has `places` (where in the pool), weights that are the pool's times
         the rule's, and `take` and `mean` to use them; it may be empty for KEEP_PROBABILITY. The same
@@ -56,12 +59,15 @@ class Pools:
             raise ValueError(f"the pool is of run {pool.run_uid}, this is run {self.uid}")
         if pool.pool_samples:
             raise ValueError("the pool was selected from already")
-        values = _float32(scores)
-        if values.shape != (len(pool),):
-            raise ValueError(f"scores of shape {values.shape} for a pool of {len(pool)} samples")
+        request = training_pb2.SelectRequest(uniformly=scores is None)
+        if scores is not None:
+            values = _float32(scores)
+            if values.shape != (len(pool),):
+                shape = values.shape
+                raise ValueError(f"scores of shape {shape} for a pool of {len(pool)} samples")
+            request.scores = values.tobytes()
         if pool.fallback or pool.padding:
             return pool
-        request = training_pb2.SelectRequest(scores=values.tobytes())
         request.pool.run_uid = pool.run_uid
         request.pool.epoch = pool.epoch
         request.pool.positions.position = pool.position
@@ -117,6 +123,7 @@ def select_batches(
     rule: Optional[Mapping[str, Any]] = None,
     history: int = 0,
     report: str = "loss",
+    switch: Optional[ImportanceSwitch] = None,
 ) -> Iterator[Tuple[Any, Draw]]:
     """(batch, draw) of what is trained on, of a loader that gives (batch, pool).
 
@@ -128,14 +135,27 @@ def select_batches(
     whole pool under the name `report` ("" acknowledges only). `rule`: as in Run.select().
     `history`: of how many recent scores Selective-Backprop takes its percentile; 0: of the pool.
     A pool of which nothing is chosen is skipped, unless other ranks wait for this one.
+
+    `switch`: choose only while it is on. While it is off, as many are trained on, chosen uniformly,
+    and only these are scored and reported; the pool is acknowledged whole. Every rank has a switch
+    of its own, by its own pools, and none waits for another's: each gives one batch a pool, on or
+    off, and its weights make the mean of all of them unbiased either way.
     """
     recent: Deque[float] = deque(maxlen=history)
     for batch, pool in loader:
-        scores = _without_gradients(score, batch)
-        draw = run.select(pool, scores, rule=rule, history=list(recent) if recent else None)
-        if history:
-            recent.extend(_float32(scores).tolist())
-        run.report(pool, **({report: scores} if report else {}))
+        if switch is None or switch.on:
+            scores = _float32(_without_gradients(score, batch))
+            draw = run.select(pool, scores, rule=rule, history=list(recent) if recent else None)
+            recent.extend(scores.tolist())
+            values: Any = scores
+        else:
+            draw = run.select(pool, None, rule=rule)
+            scores = _float32(_without_gradients(score, draw.take(batch)))
+            values = _masked_arrays.masked_all(len(pool), np.float32)
+            values[draw.places] = scores
+        if switch is not None and not pool.padding:
+            switch.update(scores, pool=len(pool), kept=len(draw))
+        run.report(pool, **({report: values} if report else {}))
         if len(draw) or pool.world_size > 1:
             yield draw.take(batch), draw
 

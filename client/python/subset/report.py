@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from subset.draw import Draw
 
+_masked_arrays: Any = np.ma  # has no types
+
 MAX_ITEMS = 16_384  # samples per message
 
 
@@ -25,13 +27,15 @@ class UnusableValue:
 class Snapshot:
     """A copy of reported values that is not waited for: the training step goes on at once."""
 
-    __slots__ = ("_values", "_copied", "count")
+    __slots__ = ("_values", "_copied", "masked", "count")
 
     def __init__(self, name: str, source: Any) -> None:
         self._copied: Any = None  # a device event, where the copy is still under way
+        # Of a masked array: which samples have no value.
+        self.masked: Any = _masked_arrays.getmaskarray(source) if _masked_arrays.isMaskedArray(source) else None
         if not hasattr(source, "detach"):
             with np.errstate(over="ignore"):  # too large for float32: infinite, so counted as such
-                self._values: Any = np.array(source, np.float32)
+                self._values: Any = np.array(_masked_arrays.getdata(source), np.float32)
         elif source.device.type == "cuda":
             import torch
 
@@ -90,11 +94,17 @@ class Report:
         self._names = list(self._columns)
         self._arrays = [self._columns[name].values()[: self.count] for name in self._names]
         self._usable = np.ones((len(self._names), self.count), bool)
+        wanted = np.ones_like(self._usable)
+        if self._failed is not None:
+            wanted &= ~self._failed
         for row, (name, array) in enumerate(zip(self._names, self._arrays)):
             self._usable[row] = np.isfinite(array)
             if name == "loss":
                 self._usable[row] &= ~(array < 0)
-        wanted = np.ones(self.count, bool) if self._failed is None else ~self._failed
+            masked = self._columns[name].masked
+            if masked is not None:
+                self._usable[row] &= ~masked[: self.count]
+                wanted[row] &= ~masked[: self.count]
         return [
             UnusableValue(
                 int(self.draw.indices[place]), self._names[row], float(self._arrays[row][place])

@@ -9,6 +9,7 @@ from torch.utils.data import default_collate
 
 from subset.batch_sampler import BatchSampler, FirstIndex, draw_of
 from subset.draw import Draw
+from subset.importance_switch import ImportanceSwitch
 from subset.leased import LeasedBatchSampler
 from subset.pools import select_batches
 
@@ -17,6 +18,7 @@ __all__ = [
     "Collate",
     "DataLoader",
     "Draw",
+    "ImportanceSwitch",
     "IndexedDataset",
     "LeasedBatchSampler",
     "draw_of",
