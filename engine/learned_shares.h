@@ -39,6 +39,8 @@ class LearnedShares {
   void Update(const std::vector<const log::v1::GroupLosses*>& entries);
 
   std::vector<double> shares() const { return weights_.Shares(proportion_.kind); }
+  // The mean of what they were after each message: DoReMi's result.
+  std::vector<double> mean_shares() const { return weights_.MeanShares(); }
   std::string Save() const { return weights_.Serialize(); }
 
  private:

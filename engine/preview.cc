@@ -26,20 +26,31 @@ constexpr size_t kMaxStrataShown = 1000;
 constexpr uint64_t kPositionsAtOnce = 8192;
 constexpr double kManyRepeats = 10;
 
-// The largest weight at any position.
-float LargestWeight(const sampling::EpochPlan& plan) {
+void DescribeWeights(const sampling::EpochPlan& plan, v1::PreviewSamplerResponse* response) {
   const sampling::PlanTraits& traits = plan.traits();
-  if (traits.weight.has_value()) return *traits.weight;
+  if (traits.weight.has_value()) {
+    response->set_largest_weight(*traits.weight);
+    response->set_weight_efficiency(1);
+    return;
+  }
   float largest = 0;
+  double sum = 0;
+  double squares = 0;
   std::vector<uint32_t> indices;
   std::vector<float> weights;
   for (uint64_t at = 0; at < traits.num_positions; at += kPositionsAtOnce) {
     indices.resize(std::min(kPositionsAtOnce, traits.num_positions - at));
     weights.resize(indices.size());
     plan.Draw(at, absl::MakeSpan(indices), {}, absl::MakeSpan(weights));
-    largest = std::max(largest, *std::max_element(weights.begin(), weights.end()));
+    for (const float weight : weights) {
+      largest = std::max(largest, weight);
+      sum += weight;
+      squares += double{weight} * weight;
+    }
   }
-  return largest;
+  response->set_largest_weight(largest);
+  const double positions = static_cast<double>(traits.num_positions);
+  response->set_weight_efficiency(squares > 0 ? sum * sum / (positions * squares) : 0);
 }
 
 // The chance that a sample of this expected count appears in none of `epochs` such epochs.
@@ -93,10 +104,13 @@ void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits
 }
 
 void DescribeStrata(const PlannedStrata& strata, absl::Span<const double> counts,
-                    double num_positions, v1::PreviewSamplerResponse* response) {
+                    double num_positions, absl::Span<const double> mean_learned_shares,
+                    v1::PreviewSamplerResponse* response) {
   std::vector<Stratum> described;
   for (size_t g = 0; g < strata.size(); ++g) {
     described.push_back(strata.Describe(g, counts, num_positions));
+    if (mean_learned_shares.empty()) continue;
+    described.back().set_mean_learned_share(mean_learned_shares[g]);
   }
   response->set_num_strata(described.size());
   if (described.size() > kMaxStrataShown) {
@@ -165,7 +179,8 @@ absl::Status CheckCoverageEpochs(absl::Span<const uint32_t> epochs) {
 uint64_t PreviewBytes(uint64_t num_samples) { return num_samples * (sizeof(double) + 8); }
 
 absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
-                                                   absl::Span<const uint32_t> coverage_epochs) {
+                                                   absl::Span<const uint32_t> coverage_epochs,
+                                                   absl::Span<const double> mean_learned_shares) {
   SUBSET_ASSIGN_OR_RETURN(input.population, sampling::BuildPopulation(input));
   SUBSET_ASSIGN_OR_RETURN(const std::unique_ptr<sampling::EpochPlan> plan,
                           sampling::BuildPlan(input));
@@ -181,12 +196,13 @@ absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
   response.set_eligible_samples(input.population->size());
   response.set_num_positions(traits.num_positions);
   response.set_num_steps((traits.num_positions + input.batch_size - 1) / input.batch_size);
-  response.set_largest_weight(LargestWeight(*plan));
+  DescribeWeights(*plan, &response);
   response.set_probability_kind(ProbabilityKindToProto(traits.probability_kind));
   response.set_unbiased_over(UnbiasedOverToProto(traits.unbiased_over));
   response.set_fell_back_to_uniform(traits.fell_back_to_uniform);
   DescribeCounts(input, traits, counts, coverage_epochs, &response);
-  DescribeStrata(strata, counts, static_cast<double>(traits.num_positions), &response);
+  DescribeStrata(strata, counts, static_cast<double>(traits.num_positions), mean_learned_shares,
+                 &response);
   AddWarnings(input, traits, &response);
   return response;
 }

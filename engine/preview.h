@@ -17,9 +17,11 @@ namespace subset {
 // Returns kInvalidArgument naming "coverage_epochs".
 absl::Status CheckCoverageEpochs(absl::Span<const uint32_t> epochs);
 
-// Fills in everything but the versions. Fails as BuildPlan. O(N + positions).
+// Fills in everything but the versions. `mean_learned_shares`: by stratum of the input, or empty.
+// Fails as BuildPlan. O(N + positions).
 absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
-                                                   absl::Span<const uint32_t> coverage_epochs);
+                                                   absl::Span<const uint32_t> coverage_epochs,
+                                                   absl::Span<const double> mean_learned_shares);
 
 // Fills in everything but the versions. Fails as BuildPlan; kInvalidArgument naming "index".
 // O(N + positions).

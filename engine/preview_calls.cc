@@ -2,6 +2,7 @@
 // the planner's thread.
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
@@ -94,8 +95,10 @@ void LocalEngine::LookAt(const v1::PlannedEpoch& request, Look look, Done<Respon
       sampler->proto.set_version(planned.sampler_version);
       SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns,
                               dataset.Pin(sampler->spec.DatasetColumns()));
+      std::vector<double> mean_learned_shares;
       if (planned.run != nullptr) {
         SUBSET_RETURN_IF_ERROR(planned.run->NoteLearnedShares(sampler, columns, &planned.opened));
+        mean_learned_shares = planned.run->MeanLearnedShares(sampler, planned.opened);
       }
       SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
                               MakePlanInput(planned.settings, planned.opened, *sampler, columns));
@@ -104,7 +107,7 @@ void LocalEngine::LookAt(const v1::PlannedEpoch& request, Look look, Done<Respon
         snapshot = planned.run->Snapshot(sampler->spec.ScoreColumns());
         input.columns.scores = snapshot.views();
       }
-      SUBSET_ASSIGN_OR_RETURN(Response response, look(std::move(input)));
+      SUBSET_ASSIGN_OR_RETURN(Response response, look(std::move(input), mean_learned_shares));
       response.set_sampler_version(planned.sampler_version);
       response.mutable_score_version()->set_incarnation(incarnation_);
       response.mutable_score_version()->set_records(snapshot.records);
@@ -121,7 +124,9 @@ void LocalEngine::PreviewSampler(const v1::PreviewSamplerRequest& request,
   if (!valid.ok()) return done(valid);
   LookAt<v1::PreviewSamplerResponse>(
       request.planned(),
-      [epochs](sampling::PlanInput input) { return Preview(std::move(input), epochs); },
+      [epochs](sampling::PlanInput input, absl::Span<const double> mean_learned_shares) {
+        return Preview(std::move(input), epochs, mean_learned_shares);
+      },
       std::move(done));
 }
 
@@ -129,7 +134,7 @@ void LocalEngine::ExplainSample(const v1::ExplainSampleRequest& request,
                                 Done<v1::ExplainSampleResponse> done) {
   LookAt<v1::ExplainSampleResponse>(
       request.planned(),
-      [index = request.index()](sampling::PlanInput input) {
+      [index = request.index()](sampling::PlanInput input, absl::Span<const double>) {
         return Explain(std::move(input), index);
       },
       std::move(done));

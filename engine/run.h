@@ -126,6 +126,10 @@ class Run {
   // where its sampler is adaptive.
   absl::Status NoteLearnedShares(const std::shared_ptr<const SamplerVersion>& sampler,
                                  const PinnedColumns& columns, log::v1::EpochOpened* opened) const;
+  // Returns the means of these shares over the run's messages, for an epoch of which that was
+  // noted; empty where nothing was learned for its strata.
+  std::vector<double> MeanLearnedShares(const std::shared_ptr<const SamplerVersion>& sampler,
+                                        const log::v1::EpochOpened& opened) const;
   // Returns the epoch if it is open and kept, else null.
   std::shared_ptr<const Epoch> FindEpoch(uint64_t epoch) const;
   // Returns nullptr, or the epoch, of those kept. Oldest first.
@@ -263,6 +267,10 @@ class Run {
   absl::Status RestoreCommits(const log::v1::RunState& state,
                               absl::FunctionRef<std::unique_ptr<ScoreTable>(Uid)> find_scores)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Null where nothing was learned for the strata of such an epoch.
+  const LearnedShares* LearnedFor(const std::shared_ptr<const SamplerVersion>& sampler,
+                                  const log::v1::EpochOpened& opened) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void ApplyGroupLosses(const log::v1::FeedbackReported& record, const std::vector<Part>& parts)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyValues(uint64_t sequence, const v1::Feedback& feedback)

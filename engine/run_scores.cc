@@ -101,13 +101,28 @@ absl::Status Run::NoteLearnedShares(const std::shared_ptr<const SamplerVersion>&
   if (!proportion.adaptive()) return absl::OkStatus();
   SUBSET_ASSIGN_OR_RETURN(const auto strata, columns.at(proportion.column)->Strata());
   for (size_t g = 0; g < strata->values.size(); ++g) opened->add_group_sizes(strata->count(g));
+  ReaderLock lock(&mu_);
+  const LearnedShares* learned = LearnedFor(sampler, *opened);
+  if (learned == nullptr) return absl::OkStatus();
+  for (const double share : learned->shares()) opened->add_learned_shares(share);
+  return absl::OkStatus();
+}
+
+std::vector<double> Run::MeanLearnedShares(const std::shared_ptr<const SamplerVersion>& sampler,
+                                           const log::v1::EpochOpened& opened) const {
+  if (!sampler->spec.proportion.adaptive()) return {};
+  ReaderLock lock(&mu_);
+  const LearnedShares* learned = LearnedFor(sampler, opened);
+  return learned == nullptr ? std::vector<double>() : learned->mean_shares();
+}
+
+const LearnedShares* Run::LearnedFor(const std::shared_ptr<const SamplerVersion>& sampler,
+                                     const log::v1::EpochOpened& opened) const {
+  if (!learned_.has_value()) return nullptr;
   Epoch epoch;
   epoch.sampler = sampler;
-  epoch.opened = *opened;
-  ReaderLock lock(&mu_);
-  if (!learned_.has_value() || !learned_->SameStrata(epoch)) return absl::OkStatus();
-  for (const double share : learned_->shares()) opened->add_learned_shares(share);
-  return absl::OkStatus();
+  epoch.opened = opened;
+  return learned_->SameStrata(epoch) ? &*learned_ : nullptr;
 }
 
 void Run::ApplyGroupLosses(const log::v1::FeedbackReported& record,

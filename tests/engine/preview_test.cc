@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "sampling/group_weights.h"
 #include "tests/engine/engine_testing.h"
 
 namespace subset {
@@ -82,6 +83,7 @@ TEST_F(PreviewTest, AUniformSubset) {
   EXPECT_EQ(preview.reachable_samples(), kN);
   EXPECT_NEAR(preview.effective_sample_size(), kN, 1e-9);
   EXPECT_EQ(preview.largest_weight(), 1);
+  EXPECT_EQ(preview.weight_efficiency(), 1);
   EXPECT_EQ(preview.unbiased_over(), v1::UNBIASED_OVER_BATCH);
   ASSERT_EQ(preview.coverage_size(), 4);
   for (const auto& coverage : preview.coverage()) {
@@ -129,6 +131,10 @@ TEST_F(PreviewTest, IsOfTheEpochThatOpensNext) {
   const std::vector<uint32_t> indices = Decode<uint32_t>(batch.indices());
   const std::vector<float> weights = Decode<float>(batch.weights());
   EXPECT_EQ(preview.largest_weight(), *std::max_element(weights.begin(), weights.end()));
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  const double squares = std::inner_product(weights.begin(), weights.end(), weights.begin(), 0.0);
+  EXPECT_NEAR(preview.weight_efficiency(), sum * sum / (kN * squares), 1e-6);
+  EXPECT_LT(preview.weight_efficiency(), 1);
 
   // Sample 4 has the loss 5; the mean of the scored is 3, and the unscored take it.
   const double total = 80 * 3 + 10 * 3;
@@ -204,6 +210,39 @@ TEST_F(PreviewTest, OfForgettingTheNumberOfEventsIsExplained) {
   EXPECT_EQ(verdict(7).value(), 0);
   EXPECT_FALSE(verdict(7).passes());
   EXPECT_FALSE(verdict(8).has_value()) << "never presented";
+}
+
+TEST_F(PreviewTest, WhatDoremiLearnedIsTheMeanOfItsShares) {
+  ASSERT_OK(t.Import(
+      "il", kN,
+      {{ColumnOf("group", v1::COLUMN_TYPE_UINT8), std::string(kN / 2, 0) + std::string(kN / 2, 1)},
+       {ColumnOf("loss", v1::COLUMN_TYPE_FLOAT32), Encode(std::vector<float>(kN))}}));
+  v1::SamplerSpec spec;
+  spec.mutable_proportion()->set_kind(v1::Proportion::DOREMI);
+  spec.mutable_proportion()->set_column("group");
+  spec.mutable_preference()->set_irreducible("loss");
+  ASSERT_OK(t.CreateSampler("il/s", spec));
+  EXPECT_FALSE(Preview("il/s")->strata(0).has_mean_learned_share())
+      << "nothing learns without a run";
+  const Uid run = t.CreateRun("r", "il/s", 8)->uid();
+  EXPECT_FALSE(Preview("il/s", "r")->strata(0).has_mean_learned_share()) << "no epoch yet";
+  ASSERT_OK(t.OpenEpoch(run, 0));
+  const auto session = t.OpenSession(run);
+  sampling::Proportion rule;
+  rule.kind = sampling::Proportion::Kind::kDoremi;
+  rule.eta = 1;
+  rule.epsilon = 0.001;
+  sampling::GroupWeights oracle(2);
+  for (uint64_t message = 1; message <= 3; ++message) {
+    const float loss = static_cast<float>(message);
+    ASSERT_OK(t.Report(Losses(run, *session, message, 0, std::nullopt, {0, kN - 1}, {loss, 1})));
+    oracle.Update(rule, std::vector<double>{loss, 1}, std::vector<uint64_t>{kN / 2, kN / 2});
+  }
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview("il/s", "r"));
+  for (int g = 0; g < 2; ++g) {
+    EXPECT_NEAR(preview.strata(g).mean_learned_share(), oracle.MeanShares()[g], 1e-12);
+    EXPECT_NEAR(preview.strata(g).share(), oracle.Shares(rule.kind)[g], 1. / kN);
+  }
 }
 
 TEST_F(PreviewTest, BadRequestsNameTheField) {

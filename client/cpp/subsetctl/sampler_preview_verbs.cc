@@ -131,6 +131,7 @@ absl::Status Preview(const Arguments& arguments, Context& context) {
                         Percent(reachable > 0 ? preview->effective_sample_size() / reachable : 0),
                         " of the reachable"))
       .Add("largest weight", Decimal(preview->largest_weight()))
+      .Add("weight efficiency", Percent(preview->weight_efficiency()))
       .Add("probability",
            EnumWord(v1::ProbabilityKind_Name(preview->probability_kind()), "PROBABILITY_KIND_"))
       .Add("unbiased over",

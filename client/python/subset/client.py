@@ -190,7 +190,7 @@ class Client:
     ) -> Dict[str, Any]:
         """What the next epoch would be drawn from, without opening it.
 
-        Share per stratum, expected repeats, effective sample size, largest weight, coverage after k
+        Share per stratum, expected repeats, effective sample size, weights, coverage after k
         epochs, a histogram of expected draws: a dict of the field names of PreviewSamplerResponse.
         `run`: whose scores, seed, batch size and epochs are taken; without one nothing is scored.
         O(num_samples) on the server. Raises NotFound.
