@@ -98,6 +98,23 @@ absl::Status ReadEligible(const v1::Eligible& proto, sampling::Eligible* eligibl
   return absl::OkStatus();
 }
 
+// The inverse of a temperature.
+absl::Status ReadExponent(const v1::Proportion& proto, const std::string& path,
+                          sampling::Proportion* proportion) {
+  const std::string field = absl::StrCat(path, ".exponent");
+  SUBSET_RETURN_IF_ERROR(OnlyWith(
+      "TEMPERATURE", proportion->kind == sampling::Proportion::Kind::kTemperature, field, true));
+  if (proto.temperature() != 0) {
+    return InvalidField(field, "is set beside temperature, whose inverse it is");
+  }
+  constexpr double kMaxExponent = 1e6;
+  if (!(proto.exponent() > 0 && proto.exponent() <= kMaxExponent)) {
+    return InvalidField(field, absl::StrCat(proto.exponent(), " is outside (0, 1e6]"));
+  }
+  proportion->temperature = 1 / proto.exponent();
+  return absl::OkStatus();
+}
+
 absl::Status ReadProportion(const v1::Proportion& proto, const std::string& path,
                             sampling::Proportion* proportion) {
   using Kind = sampling::Proportion::Kind;
@@ -117,6 +134,13 @@ absl::Status ReadProportion(const v1::Proportion& proto, const std::string& path
                                   absl::StrCat(path, ".shares"), !proto.shares().empty()));
   SUBSET_RETURN_IF_ERROR(read("temperature", proto.temperature(), {Kind::kTemperature},
                               "TEMPERATURE", &proportion->temperature));
+  if (proto.exponent() != 0) {
+    SUBSET_RETURN_IF_ERROR(ReadExponent(proto, path, proportion));
+  }
+  proportion->effective_by_stratum = proto.effective_by_stratum();
+  SUBSET_RETURN_IF_ERROR(OnlyWith("EFFECTIVE_NUMBER", proportion->kind == Kind::kEffectiveNumber,
+                                  absl::StrCat(path, ".effective_by_stratum"),
+                                  proto.effective_by_stratum()));
   SUBSET_RETURN_IF_ERROR(read("effective_beta", proto.effective_beta(), {Kind::kEffectiveNumber},
                               "EFFECTIVE_NUMBER", &proportion->effective_beta));
   SUBSET_RETURN_IF_ERROR(

@@ -74,6 +74,7 @@ void WriteProportion(const sampling::Proportion& proportion, v1::Proportion* pro
       break;
     case Kind::kEffectiveNumber:
       proto->set_effective_beta(proportion.effective_beta);
+      proto->set_effective_by_stratum(proportion.effective_by_stratum);
       break;
     case Kind::kExplicit:
       proto->mutable_shares()->insert(proportion.shares.begin(), proportion.shares.end());

@@ -125,6 +125,8 @@ constexpr PresetParameter kTemperatureParameters[] = {
 constexpr PresetParameter kEffectiveNumberParameters[] = {
     {"effective_beta", 0.999, "[0, 1]", "beta of E_g = (1 - beta^n_g) / (1 - beta)",
      [](SamplerSpec& s, double v) { s.proportion.effective_beta = v; }, nullptr},
+    {"by_stratum", 0.0, "{0, 1}", "1: p_g is proportional to 1 / E_g, a weight of the class",
+     [](SamplerSpec& s, double v) { s.proportion.effective_by_stratum = v == 1; }, IsFlag},
     kFraction,
 };
 constexpr PresetParameter kUnimaxParameters[] = {

@@ -101,7 +101,8 @@ std::vector<double> LevelShares(const PlanInput& input, const Level& level) {
     case Kind::kEffectiveNumber:
       each([&](size_t g) {
         if (sizes[g] == 0) return 0.0;
-        return sizes[g] / EffectiveNumber(proportion.effective_beta, sizes[g]);
+        const double weighed = proportion.effective_by_stratum ? 1 : sizes[g];
+        return weighed / EffectiveNumber(proportion.effective_beta, sizes[g]);
       });
       break;
     case Kind::kExplicit:

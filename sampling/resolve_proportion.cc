@@ -132,7 +132,10 @@ void SetDefaults(Proportion* proportion) {
   const Kind kind = proportion->kind;
   const Proportion unset;
   if (kind != Kind::kTemperature) proportion->temperature = unset.temperature;
-  if (kind != Kind::kEffectiveNumber) proportion->effective_beta = unset.effective_beta;
+  if (kind != Kind::kEffectiveNumber) {
+    proportion->effective_beta = unset.effective_beta;
+    proportion->effective_by_stratum = unset.effective_by_stratum;
+  }
   if (kind != Kind::kExplicit) proportion->shares.clear();
   if (kind != Kind::kUnimax) proportion->max_epochs = unset.max_epochs;
   if (kind != Kind::kGroupDro) proportion->adjustment = unset.adjustment;

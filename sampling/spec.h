@@ -62,6 +62,7 @@ struct Proportion {
   std::string size_column;
   double temperature = 1;
   double effective_beta = 0;
+  bool effective_by_stratum = false;
   std::map<int64_t, double> shares;
   double max_epochs = 1;
   double eta = 0;

@@ -33,6 +33,8 @@ TEST(SpecProtoTest, EveryChoiceSurvives) {
            "proportion { kind: TEMPERATURE column: 'domain' temperature: 5 size_column: 'seconds'"
            "             within { kind: EQUAL column: 'dialect' } }",
            "proportion { kind: EFFECTIVE_NUMBER column: 'label' effective_beta: 0.999 }",
+           "proportion { kind: EFFECTIVE_NUMBER column: 'label' effective_beta: 0.9"
+           "             effective_by_stratum: true }",
            "proportion { kind: EXPLICIT column: 'label' shares { key: -1 value: 0.25 }"
            "             shares { key: 4 value: 0.75 } }",
            "proportion { kind: UNIMAX column: 'label' max_epochs: 4 }",
@@ -96,6 +98,26 @@ TEST(SpecProtoTest, EveryChoiceSurvives) {
     differencer.set_scope(MessageDifferencer::PARTIAL);
     EXPECT_TRUE(differencer.Compare(kept, written)) << text << "\n" << differences;
   }
+}
+
+TEST(SpecProtoTest, AnExponentIsTheInverseOfATemperature) {
+  const auto spec = SpecFromProto(
+      Parse("proportion { kind: TEMPERATURE column: 'label' exponent: 0.2"
+            "             within { kind: TEMPERATURE column: 'dialect' exponent: 0.5 } }"));
+  ASSERT_OK(spec);
+  EXPECT_EQ(SpecToProto(*spec).proportion().temperature(), 5);
+  EXPECT_EQ(SpecToProto(*spec).proportion().exponent(), 0);
+  EXPECT_EQ(SpecToProto(*spec).proportion().within().temperature(), 2);
+  const auto refused = [](const std::string& proportion) {
+    return SpecFromProto(Parse("proportion { column: 'label' " + proportion + " }")).status();
+  };
+  for (const char* wrong : {"kind: TEMPERATURE exponent: -1", "kind: TEMPERATURE exponent: 2e6",
+                            "kind: TEMPERATURE exponent: nan", "kind: EQUAL exponent: 1",
+                            "kind: TEMPERATURE exponent: 1 temperature: 1"}) {
+    EXPECT_THAT(refused(wrong), FieldIs("spec.proportion.exponent")) << wrong;
+  }
+  EXPECT_THAT(refused("kind: EQUAL effective_by_stratum: true"),
+              FieldIs("spec.proportion.effective_by_stratum"));
 }
 
 }  // namespace

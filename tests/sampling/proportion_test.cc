@@ -105,6 +105,18 @@ TEST(ProportionTest, EffectiveNumbersAreThePublishedTable) {
   }
 }
 
+TEST(ProportionTest, EffectiveNumbersMayWeighStrataInPlaceOfSamples) {
+  PlanInput input = InputOf({10, 0, 1000});
+  input.spec.proportion.kind = Kind::kEffectiveNumber;
+  input.spec.proportion.effective_by_stratum = true;
+  input.spec.proportion.effective_beta = .999;
+  const double rare = 1 / 9.955;
+  const double common = 1 / 632.305;
+  ExpectNear(SharesFor(input), {rare / (rare + common), common / (rare + common)}, 1e-4);
+  input.spec.proportion.effective_beta = 0;  // every effective number is 1
+  ExpectNear(SharesFor(input), {.5, .5}, 1e-12);
+}
+
 TEST(ProportionTest, EffectiveNumbersKeepTheirPrecisionNextToOne) {
   PlanInput input = InputOf({1, 10, 1000});
   input.spec.proportion.kind = Kind::kEffectiveNumber;
