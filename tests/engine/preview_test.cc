@@ -213,10 +213,11 @@ TEST_F(PreviewTest, OfForgettingTheNumberOfEventsIsExplained) {
 }
 
 TEST_F(PreviewTest, WhatDoremiLearnedIsTheMeanOfItsShares) {
-  ASSERT_OK(t.Import(
-      "il", kN,
-      {{ColumnOf("group", v1::COLUMN_TYPE_UINT8), std::string(kN / 2, 0) + std::string(kN / 2, 1)},
-       {ColumnOf("loss", v1::COLUMN_TYPE_FLOAT32), Encode(std::vector<float>(kN))}}));
+  ASSERT_OK(
+      t.Import("il", kN,
+               {{ColumnOf("group", v1::COLUMN_TYPE_UINT8),
+                 std::string(kN / 2, '\0') + std::string(kN / 2, '\1')},
+                {ColumnOf("loss", v1::COLUMN_TYPE_FLOAT32), Encode(std::vector<float>(kN))}}));
   v1::SamplerSpec spec;
   spec.mutable_proportion()->set_kind(v1::Proportion::DOREMI);
   spec.mutable_proportion()->set_column("group");

@@ -5,16 +5,19 @@
 #include <cstdint>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <set>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sampling/forgetting.h"
+#include "sampling/group_weights.h"
 #include "sampling/permutation.h"
 #include "sampling/plan.h"
 #include "sampling/rounds.h"
 #include "sampling/select.h"
+#include "sampling/weight_index.h"
 #include "tests/sampling/list_plan_testing.h"
 
 namespace subset::sampling {
@@ -142,6 +145,23 @@ TEST(KnownDefectsTest, DeepCoreCountsNeverLearnedSamplesAsNeverForgotten) {
   EXPECT_GT(never, forgotten);
 }
 
+TEST(KnownDefectsTest, ReverbRebuildsItsSumsBecauseTheyDrift) {
+  // Defect 9, the second half: float sums drift from their leaves. Ours are whole numbers: whatever
+  // was stored on the way, the sum is that of the leaves.
+  constexpr uint64_t kSlots = 1000;
+  std::mt19937_64 random(9);
+  std::vector<Leaf> leaves(kSlots);
+  WeightIndex index(leaves);
+  for (int update = 0; update < 200000; ++update) {
+    const uint32_t slot = random() % kSlots;
+    leaves[slot] = static_cast<Leaf>(random() % (update % 2 == 0 ? 0x10000 : 16));
+    index.Set({slot}, {leaves[slot]});
+  }
+  uint64_t sum = 0;
+  for (const Leaf leaf : leaves) sum += LeafWeight(leaf);
+  EXPECT_EQ(index.total(), sum);
+}
+
 TEST(KnownDefectsTest, PytorchMultinomialReturnsItemsOfWeightZero) {
   // Defect 11. Every other score is zero, and so is the last.
   constexpr size_t kN = 1001;
@@ -165,6 +185,21 @@ TEST(KnownDefectsTest, PytorchMultinomialReturnsItemsOfWeightZero) {
   rule.count = kN;
   ASSERT_OK_AND_ASSIGN(const Selection selection, Select(rule, {1, 1, 0}, 0, values));
   for (const uint32_t place : selection.chosen) ASSERT_GT(values[place], 0);
+}
+
+TEST(KnownDefectsTest, GroupDroAdjustsNoGroupUnlessItAdjustsAll) {
+  // Defect 13: its C / sqrt(n_g) is left out for all groups where one's is not positive. Ours is
+  // each group's own, however large another is.
+  Proportion rule;
+  rule.kind = Proportion::Kind::kGroupDro;
+  rule.eta = 1;
+  rule.adjustment = 2;
+  GroupWeights weights(3);
+  weights.Update(rule, std::vector<double>{1, 1, 1},
+                 std::vector<uint64_t>{1, 100, uint64_t{1} << 62});
+  const std::vector<double> shares = weights.Shares(rule.kind);
+  EXPECT_NEAR(std::log(shares[0] / shares[2]), 2, 1e-8);
+  EXPECT_NEAR(std::log(shares[1] / shares[2]), .2, 1e-8);
 }
 
 TEST(KnownDefectsTest, InfoBatchNeverAnnealsWhereDeltaTIsNotWhole) {

@@ -32,7 +32,8 @@ class Snapshot:
     def __init__(self, name: str, source: Any) -> None:
         self._copied: Any = None  # a device event, where the copy is still under way
         # Of a masked array: which samples have no value.
-        self.masked: Any = _masked_arrays.getmaskarray(source) if _masked_arrays.isMaskedArray(source) else None
+        has_mask = _masked_arrays.isMaskedArray(source)
+        self.masked: Any = _masked_arrays.getmaskarray(source) if has_mask else None
         if not hasattr(source, "detach"):
             with np.errstate(over="ignore"):  # too large for float32: infinite, so counted as such
                 self._values: Any = np.array(_masked_arrays.getdata(source), np.float32)
