@@ -1,4 +1,5 @@
-// A sampler as plain data: the six choices (proto/subset/v1/sampler_spec.proto says what each means).
+// A sampler as plain data: its six choices. What each means is in the files of the choices, which
+// proto/subset/v1/sampler_spec.proto lists.
 
 #ifndef SUBSET_SAMPLING_SPEC_H_
 #define SUBSET_SAMPLING_SPEC_H_
