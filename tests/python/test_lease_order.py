@@ -53,24 +53,30 @@ def hold(keeper: LeaseKeeper, number: int, worker: str = "worker") -> None:
     keeper.hold(draw, LEASE_TIME, time.monotonic() - LEASE_TIME / 2, source=1)
 
 
-def test_a_release_waits_for_the_renewal_under_way() -> None:
-    under_way, may_end = threading.Event(), threading.Event()
+class SlowRenewals(Connection):
+    """Renewals take until the test lets them end."""
 
-    def during(seconds: float, leases: List[int]) -> None:
+    def __init__(self) -> None:
+        super().__init__(self._wait)
+        self.under_way, self.may_end = threading.Event(), threading.Event()
+
+    def _wait(self, seconds: float, leases: List[int]) -> None:
         if seconds == LEASE_TIME:
-            under_way.set()
-            may_end.wait(60)
+            self.under_way.set()
+            self.may_end.wait(60)
 
-    connection = Connection(during)
+
+def test_a_release_waits_for_the_renewal_under_way() -> None:
+    connection = SlowRenewals()
     keeper = keeper_of(connection)
     hold(keeper, 7)
-    assert under_way.wait(60)
+    assert connection.under_way.wait(60)
     release = threading.Thread(target=keeper.release, args=([(1, 7)],))
     release.start()
     until(lambda: keeper.stats()["held_leases"] == 0)
     release.join(0.2)
     assert release.is_alive(), "the server might see the renewal last"
-    may_end.set()
+    connection.may_end.set()
     release.join(60)
     assert connection.calls == [
         ("begin", LEASE_TIME, [7]),
@@ -82,21 +88,14 @@ def test_a_release_waits_for_the_renewal_under_way() -> None:
 
 
 def test_a_release_does_not_wait_for_renewals_of_other_leases() -> None:
-    under_way, may_end = threading.Event(), threading.Event()
-
-    def during(seconds: float, leases: List[int]) -> None:
-        if seconds == LEASE_TIME:
-            under_way.set()
-            may_end.wait(60)
-
-    connection = Connection(during)
+    connection = SlowRenewals()
     keeper = keeper_of(connection)
     hold(keeper, 7)
-    assert under_way.wait(60)
+    assert connection.under_way.wait(60)
     hold(keeper, 8)
     keeper.release([(1, 8)])
     assert connection.calls[-1] == ("end", 0.1, [8])
-    may_end.set()
+    connection.may_end.set()
     keeper.close()
 
 
