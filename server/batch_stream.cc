@@ -158,6 +158,7 @@ void BatchStream::Pump() {
         StartWrite(&to_write.message);
         break;
       default:
+        to_draw.message.Clear();  // its arrays, sent, are free for this draw
         messages_.Clear(&to_draw.batch);
         DrawBatch(parts_, to_draw.request, &to_draw.batch, CancelledBy(context_),
                   [this, &to_draw](absl::Status status) { OnDrawn(to_draw, std::move(status)); });
