@@ -68,7 +68,7 @@ std::optional<QuickLaw> QuickLawOf(const PowerLaw& law, const Loops& loops) {
   quick.factor = static_cast<float>(law.score_factor * law.weight_factor);
   quick.is_power = law.alpha != 1;
   quick.alpha = static_cast<float>(law.alpha);
-  quick.alpha_high = leaf_internal::FloatOf(leaf_internal::BitsOf(quick.alpha) & 0xfffff000);
+  quick.alpha_high = leaf_internal::FromBits(leaf_internal::BitsOf(quick.alpha) & 0xfffff000);
   quick.alpha_low = static_cast<float>(law.alpha - quick.alpha_high);
   // Powers are off by 3.4 alpha + 6.3 units at most, and by less in the range of small leaves.
   quick.off = quick.is_power ? static_cast<uint32_t>(4 * law.alpha) + 9 : 1;

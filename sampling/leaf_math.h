@@ -56,27 +56,18 @@ SUBSET_ALWAYS_INLINE double Log2Polynomial(double m) {
 // Added to 0 <= x < 2^52, it leaves round(x) in the low bits.
 inline constexpr double kTwo52 = 0x1p52;
 
-SUBSET_ALWAYS_INLINE uint64_t BitsOf(double x) {
-  uint64_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  return bits;
+// std::bit_cast of C++20.
+template <typename To, typename From>
+SUBSET_ALWAYS_INLINE To BitCast(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &from, sizeof(to));
+  return to;
 }
-SUBSET_ALWAYS_INLINE double FromBits(uint64_t bits) {
-  double x;
-  std::memcpy(&x, &bits, sizeof(x));
-  return x;
-}
-
-SUBSET_ALWAYS_INLINE uint32_t BitsOf(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  return bits;
-}
-SUBSET_ALWAYS_INLINE float FloatOf(uint32_t bits) {
-  float x;
-  std::memcpy(&x, &bits, sizeof(x));
-  return x;
-}
+SUBSET_ALWAYS_INLINE uint64_t BitsOf(double x) { return BitCast<uint64_t>(x); }
+SUBSET_ALWAYS_INLINE uint32_t BitsOf(float x) { return BitCast<uint32_t>(x); }
+SUBSET_ALWAYS_INLINE double FromBits(uint64_t bits) { return BitCast<double>(bits); }
+SUBSET_ALWAYS_INLINE float FromBits(uint32_t bits) { return BitCast<float>(bits); }
 
 // One of two, by bits: the compiler makes branches of other selections.
 SUBSET_ALWAYS_INLINE uint64_t Select(bool condition, uint64_t yes, uint64_t no) {
@@ -91,7 +82,7 @@ SUBSET_ALWAYS_INLINE double Select(bool condition, double yes, double no) {
   return FromBits(Select(condition, BitsOf(yes), BitsOf(no)));
 }
 SUBSET_ALWAYS_INLINE float Select(bool condition, float yes, float no) {
-  return FloatOf(Select(condition, BitsOf(yes), BitsOf(no)));
+  return FromBits(Select(condition, BitsOf(yes), BitsOf(no)));
 }
 
 // log2 of a normal number.
