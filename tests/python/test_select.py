@@ -156,6 +156,8 @@ def test_the_switch_refuses_what_is_no_score(scores: Any) -> None:
     switch = ImportanceSwitch(tau=1.5)
     with pytest.raises(ValueError, match="outside"):
         switch.update(scores, pool=2, kept=1)
+    with pytest.raises(ValueError, match="kept 0 of a pool of 2"):
+        switch.update([1.0, 2.0], pool=2, kept=0)
     assert switch.tau == 1.5
     for wrong in ({"threshold": 0.5}, {"momentum": 1.0}, {"tau": np.inf}):
         with pytest.raises(ValueError, match="is"):

@@ -43,8 +43,11 @@ class ImportanceSwitch:
     def update(self, scores: Any, *, pool: int, kept: int) -> None:
         """After a step: the scores of its candidates, the size of its pool, how many were kept.
 
-        Raises ValueError for a score that is not finite and >= 0.
+        Raises ValueError for a score that is not finite and >= 0, and where none was kept, as rules
+        that keep no number may: what scoring such pools costs has no bound.
         """
+        if kept < 1:
+            raise ValueError(f"kept {kept} of a pool of {pool} is below 1")
         s = np.asarray(scores, np.float64)
         if not (np.isfinite(s) & (s >= 0)).all():
             wrong = s[~(np.isfinite(s) & (s >= 0))][0]
