@@ -30,6 +30,14 @@ TEST(ResolveEligibleTest, WhatMakesNoSenseIsRefusedByFieldAndBound) {
     const char* message;
     std::function<void(Predicate&)> change;
   };
+  const auto of_score = [](Kind kind) {
+    return [kind](Predicate& p) {
+      p.kind = kind;
+      p.values = {1};
+      p.column = "";
+      p.score = "loss";
+    };
+  };
   const std::vector<Refused> cases = {
       {"eligible.all[0]", "neither a column nor a score", [](Predicate& p) { p.column = ""; }},
       {"eligible.all[0]", "both a column and a score", [](Predicate& p) { p.score = "loss"; }},
@@ -57,20 +65,8 @@ TEST(ResolveEligibleTest, WhatMakesNoSenseIsRefusedByFieldAndBound) {
          p.kind = Kind::kNotIn;
          p.values.resize(65537);
        }},
-      {"eligible.all[0].in", "a score takes range",
-       [](Predicate& p) {
-         p.kind = Kind::kIn;
-         p.values = {1};
-         p.column = "";
-         p.score = "loss";
-       }},
-      {"eligible.all[0].any_of", "needs a column of label sets",
-       [](Predicate& p) {
-         p.kind = Kind::kAnyOf;
-         p.values = {1};
-         p.column = "";
-         p.score = "loss";
-       }},
+      {"eligible.all[0].in", "a score takes range", of_score(Kind::kIn)},
+      {"eligible.all[0].any_of", "needs a column of label sets", of_score(Kind::kAnyOf)},
       {"eligible.all[0].all_of.values", "has 0 entries",
        [](Predicate& p) { p.kind = Kind::kAllOf; }},
       {"eligible.all[0].none_of.values", "has 65537 entries",
