@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -16,6 +17,7 @@ from fake_server import FakeServer
 from torch.utils.data import DataLoader, Dataset
 
 import subset
+from subset import prefetch
 from subset.torch import Collate, IndexedDataset, draw_of
 
 
@@ -281,3 +283,27 @@ def test_a_process_that_ends_amid_an_epoch_ends_cleanly(fake: FakeServer) -> Non
         [sys.executable, "-c", script, fake.address], timeout=60, stderr=subprocess.PIPE, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_call_that_ended_is_not_left_to_the_collector(fake: FakeServer) -> None:
+    def calls() -> List[Any]:
+        return [o for o in gc.get_objects() if type(o).__name__ == "_MultiThreadedRendezvous"]
+
+    client = subset.connect(fake.address)
+    iterator = iter(client.run("run", sampler="d/s", global_batch_size=1).batch_sampler(prefetch=4))
+    fake.break_stream_after.append(3)
+    others = set(prefetch._living)
+    gc.collect()
+    before = len(calls())
+    gc.disable()  # finalized by the dying interpreter, it may wait for a thread that is gone
+    try:
+        for _ in range(5):
+            next(iterator)
+        assert len(calls()) == before + 1, "the stream under way, not the one that broke"
+        (reader,) = set(prefetch._living) - others
+        reader.close()
+        reader.join(60)
+        assert len(calls()) == before
+    finally:
+        gc.enable()
+    client.close()

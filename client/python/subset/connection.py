@@ -291,10 +291,10 @@ class BatchStream:
                 with self._lock:
                     if self._closed:
                         return
-                    self._call = connection._stream_batches(
+                    self._call = call = connection._stream_batches(
                         self._ask(self._answered, credits, live), timeout=_STREAM_SECONDS
                     )
-                for reply in self._call:
+                for reply in call:
                     self._answered += 1
                     if self._window < self._in_flight and self._answered % self._in_flight == 0:
                         self._window += 1
@@ -306,6 +306,7 @@ class BatchStream:
                         return  # whatever the server's last word
                 failure: SubsetError = Unavailable(f"{connection.address} ended the stream early")
             except connection._grpc.RpcError as error:
+                error.__traceback__ = None  # it is the call, which would keep itself alive
                 if self._closed:
                     return
                 failure = connection._error(error)
@@ -318,17 +319,21 @@ class BatchStream:
             finally:
                 live[0] = False
                 credits.release()  # wakes the asking thread, which then ends
-                if self._call is not None:
-                    self._call.cancel()
+                self._end_call()
+                call = None  # an error's traceback, which may be kept, keeps this frame
             self._window = 1
             connection._wait(outage, failure)
 
     def close(self) -> None:
         """Ends the iteration, also from another thread. Safe to repeat."""
+        self._closed = True
+        self._end_call()
+
+    def _end_call(self) -> None:
         with self._lock:
-            self._closed = True
-            if self._call is not None:
-                self._call.cancel()
+            call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
 
     def _ask(self, first: int, credits: threading.Semaphore, live: List[bool]) -> Iterable[Any]:
         for number in range(first, self._count):

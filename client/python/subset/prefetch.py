@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
+import time
+import weakref
 from collections import deque
 from typing import Deque, Optional
 
 from subset.connection import BatchStream
 from subset.errors import Cancelled
+
+_EXIT_SECONDS = 5.0  # at most, for the threads to end: a nap between two attempts takes 1
+
+_living: "weakref.WeakSet[Prefetch]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    # While grpc's threads still run: a call left for the dying interpreter to finalize takes a lock
+    # there, which one of those threads may have died with (seen with 1.51).
+    until = time.monotonic() + _EXIT_SECONDS
+    living = list(_living)
+    for prefetch in living:
+        prefetch.close()
+    for prefetch in living:
+        prefetch.join(max(0.0, until - time.monotonic()))
 
 
 class Prefetch:
@@ -28,6 +47,7 @@ class Prefetch:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="subset-prefetch", daemon=True)
         self._thread.start()
+        _living.add(self)
 
     def take(self) -> bytes:
         """The next reply, where there is one more. Raises what ended the stream early."""
@@ -65,6 +85,11 @@ class Prefetch:
             self._closed = self._over = True
             self._changed.notify_all()
         self._stream.close()
+
+    def join(self, timeout: float) -> None:
+        """After close(): waits for the thread to end."""
+        if self._pid == os.getpid():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         error: Optional[BaseException] = None
