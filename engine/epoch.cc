@@ -1,6 +1,7 @@
 #include "engine/epoch.h"
 
 #include "base/status_macros.h"
+#include "base/thread_executor.h"
 
 namespace subset {
 
@@ -35,6 +36,7 @@ absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
   input.num_samples = run.num_samples();
   input.batch_size = run.global_batch_size();
   input.first_step = opened.first_step();
+  input.executor = &AllThreads();
   input.columns = ViewsOf(columns);
   const std::string& strata = sampler.spec.proportion.column;
   if (!strata.empty()) {

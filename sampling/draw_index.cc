@@ -1,12 +1,15 @@
 #include "sampling/draw_index.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "sampling/by_slot.h"
 #include "sampling/inner_draw.h"
+#include "sampling/parts.h"
 #include "sampling/preference.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/repeat_cap.h"
@@ -23,14 +26,20 @@ constexpr uint64_t kSampleEvery = 65536;  // slots, for a guess: a piece of each
 // who is not in the population.
 enum class Order { kSlots, kSamples };
 
-// Makes leaves of scores^alpha. read(first, limit) returns a span of the scores, float or double,
-// from the first one on: at least one and at most `limit`; NaN: unscored. A span that is not the
-// last one is of a multiple of kPiece.
-template <Order kOrder, typename Read>
+// Makes leaves of scores^alpha. new_reader() returns a reader of its own for who calls it:
+// read(first, limit) returns a span of the scores, float or double, from the first one on: at least
+// one and at most `limit`; NaN: unscored. A span that is not the last one is of a multiple of
+// kPiece.
+template <Order kOrder, typename NewReader>
 class LeafMaker {
  public:
-  LeafMaker(const Population& population, Read read, double alpha, DrawIndex* result)
-      : population_(population), read_(read), alpha_(alpha), result_(*result) {}
+  LeafMaker(const Population& population, NewReader new_reader, double alpha,
+            const Executor* executor, DrawIndex* result)
+      : population_(population),
+        new_reader_(new_reader),
+        alpha_(alpha),
+        executor_(executor),
+        result_(*result) {}
 
   // Raising to a power is what takes most of the time, so it is not done once for the scale and
   // once for the leaves: a guess of the scale is nearly always right, as the leaves themselves
@@ -50,55 +59,84 @@ class LeafMaker {
 
  private:
   ScoreSummary Summary(const Guard& guard) const {
+    std::vector<ScoreSums> parts(NumParts(size_));
+    ForEachPart(executor_, size_, [&](size_t part, uint64_t first, uint64_t last) {
+      ScoreSums sums;
+      for (auto read = new_reader_(); first < last;) {
+        const auto scores = read(first, last - first);
+        AddScores(scores, &sums);
+        first += scores.size();
+      }
+      parts[part] = sums;
+    });
     ScoreSums sums;
-    for (uint64_t first = 0; first < size_;) {
-      const auto scores = read_(first, size_ - first);
-      AddScores(scores, &sums);
-      first += scores.size();
-    }
+    for (const ScoreSums& part : parts) AddSums(part, &sums);
     sums.scored -= size_ - population_.size();
     return Summarise(sums, population_.size(), guard);
   }
 
   // The sum of all powers, by that of a piece of every `step` scores.
   double Powers(const LeafScale& scale, uint64_t step) const {
-    double powers = 0;
-    uint64_t seen = 0;
-    for (uint64_t first = 0; first < size_; first += step) {
-      const auto scores = read_(first, std::min(kPiece, size_ - first));
-      powers += scale.SumPowers(scores);
-      seen += scores.size();
+    struct Sum {
+      double powers = 0;
+      uint64_t seen = 0;
+    };
+    std::vector<Sum> parts(NumParts(size_));
+    ForEachPart(executor_, size_, [&](size_t part, uint64_t first, uint64_t last) {
+      Sum sum;
+      for (auto read = new_reader_(); first < last; first += step) {
+        const auto scores = read(first, std::min(kPiece, last - first));
+        sum.powers += scale.SumPowers(scores);
+        sum.seen += scores.size();
+      }
+      parts[part] = sum;
+    });
+    Sum sum;
+    for (const Sum& part : parts) {
+      sum.powers += part.powers;
+      sum.seen += part.seen;
     }
-    return powers / static_cast<double>(seen) * static_cast<double>(size_);
+    return sum.powers / static_cast<double>(sum.seen) * static_cast<double>(size_);
   }
 
   void MakeLeaves() {
-    result_.clamped = 0;
-    const auto encode = [this](uint64_t first, absl::Span<Leaf> out) {
-      while (!out.empty()) {
-        const auto scores = read_(first, out.size());
-        result_.clamped += result_.scale->Encode(scores, out.subspan(0, scores.size()));
+    std::vector<uint64_t> clamped(NumParts(size_));
+    const auto encode = [&](uint64_t first, absl::Span<Leaf> out) {
+      uint64_t& outside = clamped[first / kPartSize];
+      for (auto read = new_reader_(); !out.empty();) {
+        const auto scores = read(first, out.size());
+        outside += result_.scale->Encode(scores, out.subspan(0, scores.size()));
         first += scores.size();
         out.remove_prefix(scores.size());
       }
     };
-    result_.index = std::make_unique<StratumIndex>(population_, [&](absl::Span<Leaf> leaves) {
-      if (kOrder == Order::kSamples) return GatherBySlot(population_, encode, leaves.data());
-      encode(0, leaves);
-    });
+    const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
+      // Sample by sample where strata reorder them.
+      const bool gathered = kOrder == Order::kSamples && population_.strata != nullptr;
+      if (gathered) {
+        GatherByStratum(*population_.strata, size_, encode, executor_, leaves.data());
+      }
+      ForEachPart(executor_, leaves.size(), [&](size_t, uint64_t first, uint64_t last) {
+        if (!gathered) encode(first, leaves.subspan(first, last - first));
+        sum_part(first, last);
+      });
+    };
+    result_.index = std::make_unique<StratumIndex>(population_, fill);
+    result_.clamped = std::accumulate(clamped.begin(), clamped.end(), uint64_t{0});
   }
 
   const Population& population_;
-  const Read read_;
+  const NewReader new_reader_;
   const double alpha_;
+  const Executor* const executor_;
   const uint64_t size_ = kOrder == Order::kSamples ? population_.num_samples : population_.size();
   DrawIndex& result_;
 };
 
-template <Order kOrder, typename Read>
-void Fill(const Population& population, Read read, double alpha, const Guard& guard,
-          DrawIndex* result) {
-  LeafMaker<kOrder, Read>(population, read, alpha, result).Make(guard);
+template <Order kOrder, typename NewReader>
+void Fill(const Population& population, NewReader new_reader, double alpha, const Guard& guard,
+          const Executor* executor, DrawIndex* result) {
+  LeafMaker<kOrder, NewReader>(population, new_reader, alpha, executor, result).Make(guard);
 }
 
 // Whether the preference reads reported scores as they stand.
@@ -109,28 +147,37 @@ bool ReadsThemselves(const Preference& preference) {
 void FillFromScores(const PlanInput& input, const Population& population, DrawIndex* result) {
   const Preference& preference = input.spec.preference;
   if (ReadsThemselves(preference)) {
-    SampleScores scores(input.columns.score(preference.score), population);
-    return Fill<Order::kSamples>(
-        population, [&scores](uint64_t first, uint64_t limit) { return scores.Read(first, limit); },
-        preference.alpha, input.spec.guard, result);
+    const auto new_reader = [&] {
+      SampleScores scores(input.columns.score(preference.score), population);
+      return [scores = std::move(scores)](uint64_t first, uint64_t limit) mutable {
+        return scores.Read(first, limit);
+      };
+    };
+    return Fill<Order::kSamples>(population, new_reader, preference.alpha, input.spec.guard,
+                                 input.executor, result);
   }
   const PreferredScores scores(input, population);
-  double piece[kPiece];
-  const auto read = [&](uint64_t first, uint64_t limit) -> absl::Span<const double> {
-    const auto some = absl::MakeSpan(piece, std::min(kPiece, limit));
-    scores.Read(first, some);
-    return some;
+  const auto new_reader = [&scores] {
+    return [&scores, piece = std::array<double, kPiece>()](
+               uint64_t first, uint64_t limit) mutable -> absl::Span<const double> {
+      const auto some = absl::MakeSpan(piece).subspan(0, limit);
+      scores.Read(first, some);
+      return some;
+    };
   };
-  Fill<Order::kSlots>(population, read, preference.alpha, input.spec.guard, result);
+  Fill<Order::kSlots>(population, new_reader, preference.alpha, input.spec.guard, input.executor,
+                      result);
 }
 
-void FillFromValues(const std::vector<double>& values, const Population& population,
-                    DrawIndex* result) {
+void FillFromValues(const PlanInput& input, const std::vector<double>& values,
+                    const Population& population, DrawIndex* result) {
   const bool any_positive = result->any_positive;
-  const auto read = [&values](uint64_t first, uint64_t limit) {
-    return absl::MakeConstSpan(values).subspan(first, limit);
+  const auto new_reader = [&values] {
+    return [&values](uint64_t first, uint64_t limit) {
+      return absl::MakeConstSpan(values).subspan(first, limit);
+    };
   };
-  Fill<Order::kSlots>(population, read, 1, Guard{}, result);
+  Fill<Order::kSlots>(population, new_reader, 1, Guard{}, input.executor, result);
   result->any_positive = any_positive;
 }
 
@@ -180,7 +227,7 @@ DrawIndex BuildDrawIndex(const PlanInput& input, const Population& population,
   if (input.spec.guard.max_repeats > 0) {
     const InnerDraw draw = CappedDraw(input, population, shares);
     result.any_positive = !draw.fell_back_to_uniform;
-    FillFromValues(draw.probabilities, population, &result);
+    FillFromValues(input, draw.probabilities, population, &result);
     return result;
   }
   if (FromScores(input.spec)) {
@@ -197,7 +244,7 @@ DrawIndex BuildDrawIndex(const PlanInput& input, const Population& population,
     const double scale = sum > 0 ? static_cast<double>(values.size()) / sum : 0;
     for (double& value : values) value *= scale;
   }
-  FillFromValues(preferred.values, population, &result);
+  FillFromValues(input, preferred.values, population, &result);
   return result;
 }
 

@@ -118,6 +118,12 @@ void AddScores(absl::Span<const float> scores, ScoreSums* sums) {
   ActiveLoops().add_floats(scores.data(), scores.size(), sums);
 }
 
+void AddSums(const ScoreSums& others, ScoreSums* sums) {
+  for (size_t lane = 0; lane < ScoreSums::kLanes; ++lane) sums->lanes[lane] += others.lanes[lane];
+  sums->largest = std::max(sums->largest, others.largest);
+  sums->scored += others.scored;
+}
+
 void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept) {
   ActiveLoops().keep(scores.data(), words, scores.size(), kept.data());
 }
@@ -130,8 +136,8 @@ LeafSums SumLeaves(absl::Span<const Leaf> leaves) {
   return ActiveLoops().sum(leaves.data(), leaves.size());
 }
 
-void SumLines(absl::Span<const Leaf> leaves, absl::Span<uint64_t> sums) {
-  ActiveLoops().lines(leaves.data(), sums.size(), sums.data());
+LeafSums SumLines(absl::Span<const Leaf> leaves, absl::Span<uint64_t> sums) {
+  return ActiveLoops().lines(leaves.data(), sums.size(), sums.data());
 }
 
 }  // namespace subset::sampling

@@ -46,6 +46,8 @@ struct ScoreSums {
 // Adds scores, the first to the first lane.
 void AddScores(absl::Span<const double> scores, ScoreSums* sums);
 void AddScores(absl::Span<const float> scores, ScoreSums* sums);
+// Adds what other scores add up to.
+void AddSums(const ScoreSums& others, ScoreSums* sums);
 
 // Writes the scores of the members of a set, bit k of whose words is for score k, and 0 for the
 // others. Spans of the same length.
@@ -63,8 +65,8 @@ struct LeafSums {
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves);
 
-// Writes the sum of the weights of each 32 leaves; leaves.size() = 32 * sums.size().
-void SumLines(absl::Span<const Leaf> leaves, absl::Span<uint64_t> sums);
+// The same, and writes the sum of the weights of each 32 leaves; leaves.size() = 32 * sums.size().
+LeafSums SumLines(absl::Span<const Leaf> leaves, absl::Span<uint64_t> sums);
 
 }  // namespace subset::sampling
 

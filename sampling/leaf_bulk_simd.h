@@ -35,7 +35,7 @@ struct Loops {
   void (*keep)(const float* scores, const uint64_t* words, size_t count, float* kept);
   void (*ratios)(double alpha, double log_largest, size_t count, double* values);
   LeafSums (*sum)(const Leaf* leaves, size_t count);
-  void (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
+  LeafSums (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
 };
 
 extern const Loops kPortableLoops;

@@ -20,12 +20,12 @@ using Code = uint16_t;  // a small number for an inner value; there are at most 
 // read(first, out) writes the codes of samples from the first on; value(code) is the inner value.
 template <typename ReadCodes, typename ValueOf>
 absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, uint64_t num_samples,
-                                                    size_t num_codes, ReadCodes read,
-                                                    ValueOf value) {
+                                                    size_t num_codes, const Executor* executor,
+                                                    ReadCodes read, ValueOf value) {
   auto strata = std::make_shared<Strata>();
   strata->members = HugeVector<uint32_t>(outer.members.size());
   HugeArray<Code> codes(outer.members.size());
-  GatherByStratum(outer, num_samples, read, codes.data());
+  GatherByStratum(outer, num_samples, read, executor, codes.data());
   std::vector<uint64_t> next(num_codes);  // first the counts of a stratum, then where to write
   std::vector<Code> present;
   uint64_t offset = 0;
@@ -59,9 +59,10 @@ absl::StatusOr<std::shared_ptr<const Strata>> Split(const Strata& outer, uint64_
 template <typename T>
 absl::StatusOr<std::shared_ptr<const Strata>> SplitSmall(const Strata& outer,
                                                          const ColumnView& inner,
-                                                         uint64_t num_samples) {
+                                                         uint64_t num_samples,
+                                                         const Executor* executor) {
   return Split(
-      outer, num_samples, size_t{1} << (8 * sizeof(T)),
+      outer, num_samples, size_t{1} << (8 * sizeof(T)), executor,
       [&](uint64_t first, absl::Span<Code> out) { ReadValues(inner, first, out); },
       [](Code code) { return static_cast<int64_t>(code); });
 }
@@ -69,7 +70,8 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitSmall(const Strata& outer,
 template <typename T>
 absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
                                                         const ColumnView& inner,
-                                                        uint64_t num_samples) {
+                                                        uint64_t num_samples,
+                                                        const Executor* executor) {
   ValueNumbers<T> numbers;
   std::vector<Code> codes(num_samples);
   for (uint64_t i = 0; i < num_samples; ++i) {
@@ -80,7 +82,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
     }
   }
   return Split(
-      outer, num_samples, numbers.values().size(),
+      outer, num_samples, numbers.values().size(), executor,
       [&](uint64_t first, absl::Span<Code> out) {
         std::copy_n(codes.begin() + first, out.size(), out.begin());
       },
@@ -91,18 +93,19 @@ absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
 
 absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
                                                                 const ColumnView& inner,
-                                                                uint64_t num_samples) {
+                                                                uint64_t num_samples,
+                                                                const Executor* executor) {
   switch (inner.type) {
     case ColumnView::Type::kUint8:
-      return SplitSmall<uint8_t>(outer, inner, num_samples);
+      return SplitSmall<uint8_t>(outer, inner, num_samples, executor);
     case ColumnView::Type::kUint16:
-      return SplitSmall<uint16_t>(outer, inner, num_samples);
+      return SplitSmall<uint16_t>(outer, inner, num_samples, executor);
     case ColumnView::Type::kUint32:
-      return SplitWide<uint32_t>(outer, inner, num_samples);
+      return SplitWide<uint32_t>(outer, inner, num_samples, executor);
     default:
       break;
   }
-  return SplitWide<int64_t>(outer, inner, num_samples);
+  return SplitWide<int64_t>(outer, inner, num_samples, executor);
 }
 
 }  // namespace subset::sampling

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/executor.h"
 #include "sampling/columns.h"
 #include "sampling/philox.h"
 #include "sampling/population.h"
@@ -55,6 +56,7 @@ struct PlanInput {
   std::optional<Population> population;  // where it is at hand; else the builder makes it
   std::vector<double> learned_shares;    // of adaptive kinds: by stratum of `strata`; empty: equal
   std::shared_ptr<const ProvidedEpoch> provided;  // this epoch, where spec.draw.kind is PROVIDED
+  const Executor* executor = nullptr;             // null: the calling thread; the plan is the same
 };
 
 // Immutable; thread-safe.

@@ -32,7 +32,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Nested(const PlanInput& input,
   if (!it->second.integer()) {
     return InvalidField(kField, absl::StrCat("\"", name, "\" is not of an integer type"));
   }
-  return BuildNestedStrata(*outer, it->second, input.num_samples);
+  return BuildNestedStrata(*outer, it->second, input.num_samples, input.executor);
 }
 
 // Whether explicit shares, outer or inner, give this stratum one.

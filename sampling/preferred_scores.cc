@@ -70,7 +70,8 @@ ScoreReading ReadingOf(const Preference& preference) {
   }
 }
 
-PreferredScores::PreferredScores(ScoreView reported, const Population& population)
+PreferredScores::PreferredScores(ScoreView reported, const Population& population,
+                                 const Executor* executor)
     : size_(population.size()) {
   if (population.strata == nullptr) {
     reported_ = reported;
@@ -80,14 +81,14 @@ PreferredScores::PreferredScores(ScoreView reported, const Population& populatio
   GatherBySlot(
       population,
       [reported](uint64_t first, absl::Span<float> out) { ReadReported(reported, first, out); },
-      gathered_.data());
+      executor, gathered_.data());
 }
 
 PreferredScores::PreferredScores(const PlanInput& input, const Population& population)
     : size_(population.size()) {
   const Preference& preference = input.spec.preference;
   if (preference.column.empty()) {
-    *this = PreferredScores(input.columns.score(preference.score), population);
+    *this = PreferredScores(input.columns.score(preference.score), population, input.executor);
     reading_ = ReadingOf(preference);
   } else {
     const ColumnView column = input.columns.dataset.at(preference.column);
@@ -95,7 +96,7 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
     GatherBySlot(
         population,
         [column](uint64_t first, absl::Span<double> out) { ReadValues(column, first, out); },
-        column_.data());
+        input.executor, column_.data());
   }
   const std::vector<float> losses = IrreducibleLosses(input, population);
   if (losses.empty()) return;
@@ -105,7 +106,7 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
       [&losses](uint64_t first, absl::Span<float> out) {
         std::copy_n(losses.begin() + first, out.size(), out.begin());
       },
-      subtract_.data());
+      input.executor, subtract_.data());
 }
 
 void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/executor.h"
 #include "sampling/columns.h"
 #include "sampling/huge_array.h"
 #include "sampling/plan.h"
@@ -30,7 +31,8 @@ ScoreReading ReadingOf(const Preference& preference);
 // the input. Made in O(N), with up to 8 bytes a slot where strata reorder samples.
 class PreferredScores {
  public:
-  PreferredScores(ScoreView reported, const Population& population);
+  PreferredScores(ScoreView reported, const Population& population,
+                  const Executor* executor = nullptr);
   PreferredScores(const PlanInput& input, const Population& population);
 
   uint64_t size() const { return size_; }

@@ -13,7 +13,7 @@ SampleScores::SampleScores(ScoreView reported, const Population& population)
   if (chunks.empty() || std::find(chunks.begin(), chunks.end(), nullptr) != chunks.end()) {
     unscored_.resize(kChunkSamples, std::numeric_limits<float>::quiet_NaN());
   }
-  if (eligible_ != nullptr) kept_.resize(kChunkSamples);
+  if (eligible_ != nullptr) kept_.reset(new float[kChunkSamples]);  // not zeroed: time
 }
 
 absl::Span<const float> SampleScores::Read(uint64_t first, uint64_t limit) {
@@ -23,7 +23,7 @@ absl::Span<const float> SampleScores::Read(uint64_t first, uint64_t limit) {
   if (chunk == nullptr) chunk = unscored_.data();
   const absl::Span<const float> scores(chunk + at, count);
   if (eligible_ == nullptr) return scores;
-  const absl::Span<float> kept(kept_.data(), count);
+  const absl::Span<float> kept(kept_.get(), count);
   KeepScores(scores, eligible_->words().data() + first / 64, kept);
   return kept;
 }

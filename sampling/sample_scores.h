@@ -4,6 +4,7 @@
 #define SUBSET_SAMPLING_SAMPLE_SCORES_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -26,7 +27,7 @@ class SampleScores {
   const ScoreView reported_;
   const SampleSet* const eligible_;  // null: every sample
   std::vector<float> unscored_;      // a chunk, where one is missing
-  std::vector<float> kept_;          // of a chunk, where some are left out
+  std::unique_ptr<float[]> kept_;    // of a chunk, where some are left out
 };
 
 }  // namespace subset::sampling

@@ -15,6 +15,7 @@
 #include "sampling/draw_loop.h"
 #include "sampling/draw_steps.h"
 #include "sampling/mixture.h"
+#include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/proportion.h"
 #include "sampling/quota_order.h"
@@ -365,8 +366,12 @@ absl::Status IndexedScoreDraw::ParseIndex(const PlanInput& input, absl::string_v
   }
   if (HasIndex(spec_)) {
     leaves_.scale.emplace(LeafExponent(spec_), parameters);
-    leaves_.index = std::make_unique<StratumIndex>(
-        population_, [&](absl::Span<Leaf> out) { reader.GetArray(out.data(), out.size()); });
+    leaves_.index =
+        std::make_unique<StratumIndex>(population_, [&](absl::Span<Leaf> out, SumPart sum_part) {
+          reader.GetArray(out.data(), out.size());
+          ForEachPart(input.executor, out.size(),
+                      [&](size_t, uint64_t first, uint64_t last) { sum_part(first, last); });
+        });
   }
   if (HasStale(spec_)) {
     SampleSet members(size);

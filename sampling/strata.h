@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/executor.h"
 #include "sampling/columns.h"
 #include "sampling/sample_set.h"
 
@@ -28,7 +29,8 @@ absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(
 // distinct values.
 absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
                                                                 const ColumnView& inner,
-                                                                uint64_t num_samples);
+                                                                uint64_t num_samples,
+                                                                const Executor* executor = nullptr);
 
 // Returns the strata with those members only that are in `set`; strata left empty leave. O(N).
 std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set);

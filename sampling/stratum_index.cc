@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "sampling/leaf_bulk.h"
+#include "sampling/parts.h"
 
 namespace subset::sampling {
 namespace {
@@ -18,16 +18,56 @@ uint64_t Square(Leaf leaf) {  // below 2^54
 
 }  // namespace
 
-StratumIndex::StratumIndex(const Population& population,
-                           absl::FunctionRef<void(absl::Span<Leaf>)> fill)
-    : population_(population), weights_(population.size(), fill) {
+StratumIndex::StratumIndex(const Population& population, FillLeaves fill)
+    : population_(population),
+      sums_(population.num_strata()),
+      weights_(population.size(), [&](absl::Span<Leaf> leaves, SumPart sum_part) {
+        FillAndSum(fill, leaves, sum_part);
+      }) {
+  FindBases();
+}
+
+// Sums up each stratum's leaves of a part while these are in the cache.
+void StratumIndex::FillAndSum(FillLeaves fill, absl::Span<Leaf> leaves, SumPart sum_part) {
+  struct Piece {  // of a stratum, in one part
+    size_t stratum;
+    LeafSums sums;
+  };
+  std::vector<std::vector<Piece>> parts(NumParts(leaves.size()));
+  fill(leaves, [&](uint64_t first, uint64_t last) {
+    const LeafSums all = sum_part(first, last);
+    std::vector<Piece>& pieces = parts[first / kPartSize];
+    for (uint64_t slot = first; slot < last;) {
+      const size_t g = pieces.empty() ? StratumOf(slot) : pieces.back().stratum + 1;
+      const uint64_t end = std::min(last, population_.first(g) + population_.count(g));
+      const bool whole = slot == first && end == last;
+      pieces.push_back({g, whole ? all : SumLeaves(leaves.subspan(slot, end - slot))});
+      slot = end;
+    }
+    return all;
+  });
+  for (const std::vector<Piece>& pieces : parts) {
+    for (const Piece& piece : pieces) {
+      Sums& sums = sums_[piece.stratum];
+      sums.total += piece.sums.total;
+      sums.total_squares += piece.sums.total_squares;
+      sums.positive += piece.sums.positive;
+    }
+  }
+}
+
+void StratumIndex::FindBases() {
   uint64_t base = 0;
-  for (size_t g = 0; g < population.num_strata(); ++g) {
-    const LeafSums sums =
-        SumLeaves(weights_.leaves().subspan(population.first(g), population.count(g)));
-    sums_.push_back({base, sums.total, sums.total_squares, sums.positive});
+  for (Sums& sums : sums_) {
+    sums.base = base;
     base += sums.total;
   }
+}
+
+size_t StratumIndex::StratumOf(uint64_t slot) const {
+  if (population_.strata == nullptr) return 0;
+  const std::vector<uint64_t>& offsets = population_.strata->offsets;
+  return std::upper_bound(offsets.begin(), offsets.end(), slot) - offsets.begin() - 1;
 }
 
 void StratumIndex::FindSlots() {
@@ -70,11 +110,7 @@ void StratumIndex::SetSlots(absl::Span<const uint32_t> slots, absl::Span<const L
     sums.positive += uint64_t{leaves[k] > 0} - uint64_t{replaced[k] > 0};
   }
   if (least_.has_value()) least_->Update(weights_.leaves(), slots);
-  uint64_t base = 0;
-  for (Sums& sums : sums_) {
-    sums.base = base;
-    base += sums.total;
-  }
+  FindBases();
 }
 
 Leaf StratumIndex::LeastPositive(size_t g) const {

@@ -7,7 +7,6 @@
 #include <optional>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "sampling/huge_array.h"
 #include "sampling/least_leaf.h"
@@ -31,7 +30,7 @@ class StratumIndex {
   };
 
   // `fill` writes the leaves in slot order, once, as WeightIndex asks for them. O(N).
-  StratumIndex(const Population& population, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill);
+  StratumIndex(const Population& population, FillLeaves fill);
 
   const WeightIndex& weights() const { return weights_; }
   const std::vector<Sums>& sums() const { return sums_; }
@@ -49,12 +48,15 @@ class StratumIndex {
   uint64_t memory_bytes() const;
 
  private:
+  void FillAndSum(FillLeaves fill, absl::Span<Leaf> leaves, SumPart sum_part);
+  void FindBases();
+  size_t StratumOf(uint64_t slot) const;
   void FindSlots();
   void SetSlots(absl::Span<const uint32_t> slots, absl::Span<const Leaf> leaves);
 
   const Population population_;
-  WeightIndex weights_;
   std::vector<Sums> sums_;
+  WeightIndex weights_;
   std::optional<LeastLeaf> least_;
   HugeArray<uint32_t> slots_;  // of each sample, from the first update on where there are strata
   RangeLookup stratum_of_slot_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "sampling/leaf_bulk.h"
+#include "sampling/parts.h"
 #include "sampling/simd.h"
 
 namespace subset::sampling {
@@ -32,15 +32,16 @@ uint64_t MakePrefixSums(uint64_t* entries) {
 }  // namespace
 
 WeightIndex::WeightIndex(const std::vector<Leaf>& leaves)
-    : WeightIndex(leaves.size(), [&leaves](absl::Span<Leaf> out) {
+    : WeightIndex(leaves.size(), [&leaves](absl::Span<Leaf> out, SumPart sum_part) {
         std::copy(leaves.begin(), leaves.end(), out.begin());
+        ForEachPart(nullptr, leaves.size(),
+                    [&](size_t, uint64_t first, uint64_t last) { sum_part(first, last); });
       }) {}
 
-WeightIndex::WeightIndex(uint64_t n, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill)
-    : n_(n) {
+WeightIndex::WeightIndex(uint64_t n, FillLeaves fill) : n_(n) {
   SUBSET_CHECK(n >= 1 && n <= uint64_t{1} << 32);
   const uint64_t lines = DivideUp(n, kLineLeaves);
-  std::array<uint64_t, kMaxLevels> level_nodes{};
+  Levels level_nodes{};
   uint64_t children = lines;
   do {
     children = level_nodes[levels_++] = DivideUp(children, kFanOut);
@@ -53,18 +54,32 @@ WeightIndex::WeightIndex(uint64_t n, absl::FunctionRef<void(absl::Span<Leaf> lea
   leaves_ = HugeArray<Leaf>(lines * kLineLeaves);
   nodes_ = HugeArray<uint64_t>(size);
 
-  fill(absl::MakeSpan(leaves_.data(), n));
-  SumLines({leaves_.data(), leaves_.size()}, {nodes_.data() + level_start_[0], lines});
   top_ = Directory(level_nodes[levels_ - 1]);
-  for (int level = 0; level < levels_; ++level) {
-    uint64_t* const nodes = nodes_.data() + level_start_[level];
-    uint64_t* const sums =
-        level + 1 < levels_ ? nodes_.data() + level_start_[level + 1] : top_.sums();
-    for (uint64_t node = 0; node < level_nodes[level]; ++node) {
-      sums[node] = MakePrefixSums(nodes + node * kFanOut);
-    }
-  }
+  fill(absl::MakeSpan(leaves_.data(), n),
+       [this](uint64_t first, uint64_t last) { return SumLeaves(first, last); });
+  for (int level = 1; level < levels_; ++level) SumNodes(level, 0, level_nodes[level]);
   top_.Rebuild();
+}
+
+// Lines, and the nodes right above them.
+LeafSums WeightIndex::SumLeaves(uint64_t first, uint64_t last) {
+  static_assert(kPartSize % (kLineLeaves * kFanOut) == 0, "a part is of whole nodes");
+  const uint64_t first_line = first / kLineLeaves;
+  const uint64_t lines = DivideUp(last, kLineLeaves) - first_line;
+  const LeafSums sums = SumLines({leaves_.data() + first, lines * kLineLeaves},
+                                 {nodes_.data() + level_start_[0] + first_line, lines});
+  SumNodes(0, first_line / kFanOut, DivideUp(first_line + lines, kFanOut));
+  return sums;
+}
+
+// Makes the sums of these nodes' children prefix sums, and theirs those of the level above.
+void WeightIndex::SumNodes(int level, uint64_t first, uint64_t last) {
+  uint64_t* const nodes = nodes_.data() + level_start_[level];
+  uint64_t* const sums =
+      level + 1 < levels_ ? nodes_.data() + level_start_[level + 1] : top_.sums();
+  for (uint64_t node = first; node < last; ++node) {
+    sums[node] = MakePrefixSums(nodes + node * kFanOut);
+  }
 }
 
 Tree WeightIndex::tree() const {

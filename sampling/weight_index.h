@@ -18,9 +18,16 @@
 #include "absl/types/span.h"
 #include "sampling/huge_array.h"
 #include "sampling/leaf.h"
+#include "sampling/leaf_bulk.h"
 #include "sampling/weight_index_walk.h"
 
 namespace subset::sampling {
+
+// Sums up slots first .. last - 1, which are a part (parts.h), from their leaves.
+using SumPart = absl::FunctionRef<LeafSums(uint64_t first, uint64_t last)>;
+// Writes all leaves, and calls sum_part once for each part whose leaves are written, best while
+// they are in the cache; parts may be worked on by several threads.
+using FillLeaves = absl::FunctionRef<void(absl::Span<Leaf> leaves, SumPart sum_part)>;
 
 // Not thread-safe: const methods may run together, Set alone. Copies are independent.
 class WeightIndex {
@@ -28,9 +35,8 @@ class WeightIndex {
   // n in [1, 2^32] slots from their leaves. O(n).
   explicit WeightIndex(const std::vector<Leaf>& leaves);
 
-  // The same, without a second copy of the leaves: `fill` is called once, with n leaves that are 0,
-  // and writes them.
-  WeightIndex(uint64_t n, absl::FunctionRef<void(absl::Span<Leaf> leaves)> fill);
+  // The same, without a second copy of the leaves: `fill` is called once, with n leaves that are 0.
+  WeightIndex(uint64_t n, FillLeaves fill);
 
   uint64_t size() const { return n_; }
   uint64_t total() const { return top_.total(); }  // sum of all weights; < 2^59
@@ -54,12 +60,16 @@ class WeightIndex {
             absl::Span<uint32_t> weights) const;
 
  private:
+  using Levels = std::array<uint64_t, weight_index_internal::kMaxLevels>;
+
+  LeafSums SumLeaves(uint64_t first, uint64_t last);
+  void SumNodes(int level, uint64_t first, uint64_t last);
   weight_index_internal::Tree tree() const;
   weight_index_internal::MutableTree mutable_tree();
 
   uint64_t n_;
-  int levels_ = 0;  // of nodes; level 0 is the lowest, over the lines
-  std::array<uint64_t, weight_index_internal::kMaxLevels> level_start_{};  // in nodes_
+  int levels_ = 0;             // of nodes; level 0 is the lowest, over the lines
+  Levels level_start_{};       // in nodes_
   HugeArray<Leaf> leaves_;     // padded with 0 to whole lines
   HugeArray<uint64_t> nodes_;  // all levels, the highest first
   weight_index_internal::Directory top_;

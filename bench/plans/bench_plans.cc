@@ -2,11 +2,13 @@
 // score^alpha, floor) against the plain weighted ones, and the opening of plans against one pass
 // over the columns that they read.
 //
-//   bench_plans [--n N] [--rounds R] [--only CASE] [--json FILE]
+//   bench_plans [--n N] [--rounds R] [--threads T] [--only CASE] [--json FILE]
 //
 // An epoch is opened twice: first, with nothing at hand but the columns; and next, with what the
 // engine keeps from epoch to epoch (strata, and the population where no filter reads scores).
-// Rounds are interleaved; times are medians over them, ratios medians of the rounds' ratios.
+// Plans are opened by T threads, as the engine does it by all that the machine has; the pass is
+// that of one thread. Rounds are interleaved; times are medians over them, ratios medians of the
+// rounds' ratios.
 
 #include <cstdint>
 #include <cstdio>
@@ -19,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/log.h"
+#include "base/thread_executor.h"
 #include "bench/draw/contenders.h"
 #include "bench/draw/rounds.h"
 #include "bench/figures.h"
@@ -94,13 +97,15 @@ std::vector<Case> Cases() {
   return cases;
 }
 
-PlanInput InputOf(const Table& table, const SamplerSpec& spec, uint64_t epoch) {
+PlanInput InputOf(const Table& table, const SamplerSpec& spec, uint64_t epoch,
+                  const Executor& executor) {
   PlanInput input;
   input.spec = spec;
   input.key = {1, 1, epoch};
   input.num_samples = table.num_samples();
   input.batch_size = kBatch;
   input.columns = table.columns();
+  input.executor = &executor;
   return input;
 }
 
@@ -156,13 +161,14 @@ double Milliseconds(F f) {
   return 1e3 * (Seconds() - start);
 }
 
-std::vector<Row> MeasureOpening(const Table& table, const Case& opened, int rounds) {
+std::vector<Row> MeasureOpening(const Table& table, const Case& opened, int rounds,
+                                const Executor& executor) {
   Times first;
   Times next;
   uint64_t sum = 0;
   for (int round = 0; round <= rounds; ++round) {
     const double pass = Milliseconds([&] { sum += table.Sum(opened.reads); });
-    PlanInput input = InputOf(table, opened.spec, 2 * round);
+    PlanInput input = InputOf(table, opened.spec, 2 * round, executor);
     const double first_time = Milliseconds([&] {
       FillFromColumns(&input);
       Open(input);
@@ -179,8 +185,9 @@ std::vector<Row> MeasureOpening(const Table& table, const Case& opened, int roun
           next.ToRow(absl::StrCat(opened.name, ", next"), "ms", other)};
 }
 
-std::vector<Row> MeasureDraws(const Table& table, const SamplerSpec& spec, int rounds) {
-  PlanInput input = InputOf(table, spec, 0);
+std::vector<Row> MeasureDraws(const Table& table, const SamplerSpec& spec, int rounds,
+                              const Executor& executor) {
+  PlanInput input = InputOf(table, spec, 0, executor);
   FillFromColumns(&input);
   const auto combined = sampling::ScoreDraw::Build(input);
   SUBSET_CHECK(combined.ok());
@@ -227,15 +234,19 @@ int Run(int argc, char** argv) {
   CLI::App app("Combined samplers against plain draws, and plans against a pass over columns.");
   uint64_t n = 10000000;
   int rounds = 7;
+  size_t threads = AllThreads().threads();
   std::string only;
   std::string json;
   app.add_option("--n", n, "Number of samples")->check(CLI::Range(10000u, 1000000000u));
   app.add_option("--rounds", rounds, "Rounds")->check(CLI::Range(3, 1000));
+  app.add_option("--threads", threads, "Threads that open plans")->check(CLI::Range(1, 1024));
   app.add_option("--only", only, "Measure this case only: combined, score, ...");
   app.add_option("--json", json, "Write the rows to this file");
   CLI11_PARSE(app, argc, argv);
 
-  absl::PrintF("N = %d; (x): ours over the other.\n", n);
+  absl::PrintF("N = %d; plans opened by %d threads, the pass is that of one; (x): ours over it.\n",
+               n, threads);
+  const ThreadExecutor executor(threads);
   const Table table(n);
   std::vector<std::string> lines;
   const auto add = [&](const std::vector<Row>& rows) {
@@ -246,8 +257,8 @@ int Run(int argc, char** argv) {
   };
   for (const Case& opened : Cases()) {
     if (!only.empty() && opened.name != only) continue;
-    if (opened.name == "combined") add(MeasureDraws(table, opened.spec, rounds));
-    add(MeasureOpening(table, opened, rounds));
+    if (opened.name == "combined") add(MeasureDraws(table, opened.spec, rounds, executor));
+    add(MeasureOpening(table, opened, rounds, executor));
   }
   WriteRows(json, "plans", lines);
   return 0;

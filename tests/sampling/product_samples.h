@@ -45,7 +45,7 @@ class ProductSamples {
     c.SetColumn("not2", not2);
     c.Report("loss.step", steps);
     c.Stratify(labels);
-    dialect_chunks_.push_back(dialects_.data());
+    for (uint64_t i = 0; i < n; i += kChunkSamples) dialect_chunks_.push_back(&dialects_[i]);
     c.input.columns.dataset["dialect"] = {ColumnView::Type::kUint16, dialect_chunks_};
     ProvidedEpoch provided;
     for (uint64_t i = n; i > 0; --i) provided.indices.push_back(static_cast<uint32_t>(i - 1));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "sampling/parts.h"
 #include "sampling/permutation.h"
 #include "sampling/philox.h"
 #include "sampling/simd.h"
@@ -280,23 +281,39 @@ TEST(WeightIndexSizeTest, CopiesAreIndependentAndMovesKeepTheWeights) {
   EXPECT_EQ(moved.PrefixSum(4), 24);
 }
 
-TEST(WeightIndexSizeTest, AllSlotsAreFilledOnce) {
-  constexpr uint64_t n = 200001;
-  uint64_t next = 0;
-  const WeightIndex index(n, [&next](absl::Span<Leaf> out) {
-    EXPECT_EQ(out.size(), 200001);
-    for (Leaf& leaf : out) {
-      EXPECT_EQ(leaf, 0);
-      leaf = static_cast<Leaf>(next++ % 1000);
+TEST(WeightIndexSizeTest, PartsAreSummedInAnyOrder) {
+  for (const uint64_t n : {uint64_t{1}, kPartSize, kPartSize + 1, 3 * kPartSize - 31}) {
+    std::vector<Leaf> leaves(n);
+    for (uint64_t slot = 0; slot < n; ++slot) leaves[slot] = static_cast<Leaf>(slot % 1001);
+    const WeightIndex forwards(leaves);
+    uint64_t sum = 0;
+    const WeightIndex backwards(n, [&](absl::Span<Leaf> out, SumPart sum_part) {
+      ASSERT_EQ(out.size(), n);
+      for (size_t part = NumParts(n); part-- > 0;) {
+        const uint64_t first = part * kPartSize;
+        const uint64_t last = std::min(first + kPartSize, n);
+        for (uint64_t slot = first; slot < last; ++slot) {
+          EXPECT_EQ(out[slot], 0);
+          out[slot] = leaves[slot];
+        }
+        sum += sum_part(first, last).total;
+      }
+    });
+    EXPECT_EQ(backwards.total(), sum);
+    for (uint64_t slot = 0; slot < n; slot += 97) {
+      ASSERT_EQ(backwards.leaf(slot), leaves[slot]);
+      ASSERT_EQ(backwards.PrefixSum(slot), forwards.PrefixSum(slot));
     }
-  });
-  EXPECT_EQ(next, n);
-  for (uint64_t slot = 0; slot < n; ++slot) ASSERT_EQ(index.leaf(slot), slot % 1000);
+  }
 }
 
 TEST(WeightIndexSizeTest, TakesLessThanTwoPointThreeBytesASlot) {
   constexpr uint64_t n = 10000000;
-  const WeightIndex index(n, [](absl::Span<Leaf>) {});
+  const WeightIndex index(n, [n](absl::Span<Leaf>, SumPart sum_part) {
+    for (uint64_t first = 0; first < n; first += kPartSize) {
+      sum_part(first, std::min(first + kPartSize, n));
+    }
+  });
   EXPECT_LT(static_cast<double>(index.memory_bytes()), 2.3 * n);
   EXPECT_EQ(index.total(), 0);
 }
