@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/thread_executor.h"
 #include "engine/names.h"
 #include "engine/sha256.h"
 #include "sampling/strata.h"
@@ -111,7 +112,7 @@ absl::StatusOr<std::shared_ptr<const sampling::Strata>> StoredColumn::Strata() c
     return NotStrata(column().name(), "it is not of an integer type");
   }
   absl::StatusOr<std::shared_ptr<const sampling::Strata>> strata =
-      sampling::BuildStrata(view(), num_samples_);
+      sampling::BuildStrata(view(), num_samples_, "proportion.column", &AllThreads());
   if (!strata.ok()) return NotStrata(column().name(), strata.status().message());
   strata_ = *std::move(strata);
   return strata_;

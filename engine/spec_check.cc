@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "base/status_macros.h"
+#include "base/thread_executor.h"
 #include "sampling/eligible.h"
 #include "sampling/population.h"
 #include "sampling/repeat_factor.h"
@@ -195,6 +196,7 @@ absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& datas
   sampling::PlanInput input;
   input.spec = sampling::SpecAt(spec, 0, 0);
   input.num_samples = dataset.num_samples();
+  input.executor = &AllThreads();
   SUBSET_ASSIGN_OR_RETURN(const PinnedColumns columns, dataset.Pin(spec.DatasetColumns()));
   input.columns = ViewsOf(columns);
   if (sampling::HasFilter(spec)) {

@@ -20,7 +20,7 @@ namespace subset::sampling {
 inline std::vector<uint64_t> FirstMembersFrom(const Strata& strata, uint64_t first) {
   std::vector<uint64_t> from(strata.offsets.begin(), strata.offsets.end() - 1);
   if (first == 0) return from;
-  const auto members = strata.members.begin();
+  const uint32_t* const members = strata.members.data();
   for (size_t g = 0; g < from.size(); ++g) {
     from[g] =
         std::lower_bound(members + strata.offsets[g], members + strata.offsets[g + 1], first) -

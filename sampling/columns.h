@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "sampling/huge_array.h"
 
 namespace subset::sampling {
 
@@ -80,6 +81,13 @@ void VisitType(ColumnView::Type type, F f) {
   }
 }
 
+// The column from sample `first` on, which begins a chunk; of label sets, too.
+template <typename View>
+View ViewFrom(View column, uint64_t first) {
+  column.chunks.remove_prefix(first / kChunkSamples);
+  return column;
+}
+
 // Calls f(first_sample, span of values) for each chunk of the first num_samples, in order; f takes
 // a span of any of the types.
 template <typename F>
@@ -96,9 +104,7 @@ void ForEachChunk(const ColumnView& column, uint64_t num_samples, F f) {
 // Writes the values of samples first, first + 1, ..., which begin a chunk.
 template <typename T>
 void ReadValues(const ColumnView& column, uint64_t first, absl::Span<T> out) {
-  ColumnView from = column;
-  from.chunks.remove_prefix(first / kChunkSamples);
-  ForEachChunk(from, out.size(), [out](uint64_t at, const auto& values) {
+  ForEachChunk(ViewFrom(column, first), out.size(), [out](uint64_t at, const auto& values) {
     for (size_t k = 0; k < values.size(); ++k) out[at + k] = static_cast<T>(values[k]);
   });
 }
@@ -135,15 +141,22 @@ struct Columns {
   }
 };
 
+inline constexpr uint64_t kMaxStrata = 65536;
+
 // Samples sorted by stratum; within one by index. Immutable; shared by every plan over the same
 // column version. 4 bytes a sample.
 struct Strata {
   std::vector<int64_t> values;        // the column's value of each stratum, ascending
   std::vector<int64_t> inner_values;  // of the second column, where strata are nested; else empty
   std::vector<uint64_t> offsets;      // strata + 1; stratum g is members[offsets[g]..offsets[g+1])
-  std::vector<uint32_t> members;
+  HugeArray<uint32_t> members;
 
   uint64_t count(size_t g) const { return offsets[g + 1] - offsets[g]; }
+
+  // The stratum of member k, where none is empty. O(log strata).
+  size_t StratumOf(uint64_t k) const {
+    return std::upper_bound(offsets.begin(), offsets.end(), k) - offsets.begin() - 1;
+  }
 };
 
 }  // namespace subset::sampling

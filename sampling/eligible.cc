@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "sampling/forgetting.h"
 #include "sampling/number_range.h"
+#include "sampling/parts.h"
 #include "sampling/rank_cut.h"
 #include "sampling/strata.h"
 #include "sampling/value_set.h"
@@ -105,10 +106,13 @@ void Intersect(uint64_t first, absl::Span<const T> values, Keep keep, SampleSet*
   set->words()[(first + block) / kWord] &= PackBits(kept);
 }
 
+// Parts of a set are of whole words, so that several threads may work on them.
+static_assert(kPartSize % 64 == 0);
+
 void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
-               SampleSet* set) {
+               const Executor* executor, SampleSet* set) {
   const bool keep_missing = predicate.missing == Predicate::Missing::kKeep;
-  ForEachChunk(column, num_samples, [&](uint64_t first, const auto& values) {
+  const auto keep_chunk = [&](uint64_t first, const auto& values) {
     using T = std::remove_cv_t<std::remove_reference_t<decltype(values[0])>>;
     const NumberRange<T> range(predicate.minimum, predicate.maximum);
     if (!keep_missing) {
@@ -120,39 +124,51 @@ void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t nu
       return range.Contains(x) | (x != x);  // NaN differs from itself
     };
     Intersect(first, values, keep, set);
+  };
+  ForEachPart(executor, num_samples, [&](size_t, uint64_t begin, uint64_t end) {
+    ForEachChunk(ViewFrom(column, begin), end - begin,
+                 [&](uint64_t at, const auto& values) { keep_chunk(begin + at, values); });
   });
 }
 
 template <typename T>
 void KeepValuesOf(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
-                  SampleSet* set) {
-  ValueSet<T> listed(predicate.values);
+                  const Executor* executor, SampleSet* set) {
+  const ValueSet<T> all(predicate.values);
   const bool wanted = predicate.kind == Predicate::Kind::kIn;
-  for (uint64_t first = 0; first < num_samples; first += kChunkSamples) {
-    const T* chunk = static_cast<const T*>(column.chunks[first / kChunkSamples]);
-    Intersect(
-        first, absl::MakeConstSpan(chunk, std::min(kChunkSamples, num_samples - first)),
-        [&](T value) { return listed.Contains(value) == wanted; }, set);
-  }
+  Ranges(executor, num_samples, kPartSize).ForEach([&](size_t, uint64_t first, uint64_t last) {
+    ValueSet<T> listed = all;  // it remembers the last answer
+    for (; first < last; first += kChunkSamples) {
+      const T* chunk = static_cast<const T*>(column.chunks[first / kChunkSamples]);
+      Intersect(
+          first, absl::MakeConstSpan(chunk, std::min(kChunkSamples, last - first)),
+          [&](T value) { return listed.Contains(value) == wanted; }, set);
+    }
+  });
 }
 
 // Keeps the samples whose labels are as the predicate says.
 void KeepLabels(const LabelSetView& sets, const Predicate& predicate, uint64_t num_samples,
-                SampleSet* set) {
-  ValueSet<uint32_t> listed(predicate.values);
+                const Executor* executor, SampleSet* set) {
+  const ValueSet<uint32_t> all(predicate.values);
   // A label that cannot be is one that no sample has.
   const std::set<int64_t> wanted(predicate.values.begin(), predicate.values.end());
   const uint64_t least = predicate.kind == Predicate::Kind::kAllOf ? wanted.size() : 1;
   const bool keep_those = predicate.kind != Predicate::Kind::kNoneOf;
-  ForEachLabelSet(sets, num_samples, [&](uint64_t i, absl::Span<const uint32_t> labels) {
-    uint64_t found = 0;
-    for (const uint32_t label : labels) found += listed.Contains(label);
-    if ((found >= least) != keep_those) set->Remove(i);
+  Ranges(executor, num_samples, kPartSize).ForEach([&](size_t, uint64_t begin, uint64_t end) {
+    ValueSet<uint32_t> listed = all;
+    ForEachLabelSet(ViewFrom(sets, begin), end - begin,
+                    [&](uint64_t at, absl::Span<const uint32_t> labels) {
+                      uint64_t found = 0;
+                      for (const uint32_t label : labels) found += listed.Contains(label);
+                      if ((found >= least) != keep_those) set->Remove(begin + at);
+                    });
   });
 }
 
 absl::Status KeepValues(const ColumnView& column, const Predicate& predicate,
-                        const std::string& path, uint64_t num_samples, SampleSet* set) {
+                        const std::string& path, uint64_t num_samples, const Executor* executor,
+                        SampleSet* set) {
   if (!column.integer()) {
     return InvalidField(path + ".column", absl::StrCat("\"", predicate.column,
                                                        "\" is not of an integer type: in and "
@@ -161,7 +177,7 @@ absl::Status KeepValues(const ColumnView& column, const Predicate& predicate,
   VisitType(column.type, [&](const auto* type) {
     using T = std::remove_cv_t<std::remove_pointer_t<decltype(type)>>;
     if constexpr (!std::is_floating_point_v<T>) {
-      KeepValuesOf<T>(column, predicate, num_samples, set);
+      KeepValuesOf<T>(column, predicate, num_samples, executor, set);
     }
   });
   return absl::OkStatus();
@@ -183,7 +199,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Groups(const PlanInput& input,
     return InvalidField(field,
                         absl::StrCat("\"", predicate.within, "\" is not of an integer type"));
   }
-  return BuildStrata(it->second, input.num_samples, field);
+  return BuildStrata(it->second, input.num_samples, field, input.executor);
 }
 
 absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t number,
@@ -194,14 +210,16 @@ absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t num
       return InvalidField(path + ".column",
                           absl::StrCat("\"", predicate.column, "\" is not a column of label sets"));
     }
-    KeepLabels(it->second, predicate, input.num_samples, set);
+    KeepLabels(it->second, predicate, input.num_samples, input.executor, set);
     return absl::OkStatus();
   }
   SUBSET_ASSIGN_OR_RETURN(const auto source, Source::Of(input, predicate, path));
   const ColumnView& column = source->view();
-  if (!predicate.by_range()) return KeepValues(column, predicate, path, input.num_samples, set);
+  if (!predicate.by_range()) {
+    return KeepValues(column, predicate, path, input.num_samples, input.executor, set);
+  }
   if (predicate.kind == Predicate::Kind::kRange && predicate.minimum_keep == 0) {
-    KeepRange(column, predicate, input.num_samples, set);
+    KeepRange(column, predicate, input.num_samples, input.executor, set);
     return absl::OkStatus();
   }
   std::shared_ptr<const Strata> groups;

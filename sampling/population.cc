@@ -20,9 +20,15 @@ absl::Status NothingToDraw(absl::string_view why) {
                     "NOTHING_TO_DRAW");
 }
 
-absl::StatusOr<std::shared_ptr<const Strata>> Nested(const PlanInput& input,
-                                                     std::shared_ptr<const Strata> outer) {
-  if (input.spec.proportion.within == nullptr || !outer->inner_values.empty()) return outer;
+// The strata of the samples in `eligible`, null for every sample.
+absl::StatusOr<std::shared_ptr<const Strata>> StrataOf(const PlanInput& input,
+                                                       const SampleSet* eligible) {
+  SUBSET_CHECK(input.strata != nullptr);
+  const Strata& outer = *input.strata;
+  if (input.spec.proportion.within == nullptr || !outer.inner_values.empty()) {
+    if (eligible == nullptr) return input.strata;
+    return RestrictStrata(outer, *eligible, input.executor);
+  }
   const std::string& name = input.spec.proportion.within->column;
   constexpr char kField[] = "proportion.within.column";
   const auto it = input.columns.dataset.find(name);
@@ -32,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const Strata>> Nested(const PlanInput& input,
   if (!it->second.integer()) {
     return InvalidField(kField, absl::StrCat("\"", name, "\" is not of an integer type"));
   }
-  return BuildNestedStrata(*outer, it->second, input.num_samples, input.executor);
+  return BuildNestedStrata(outer, it->second, input.num_samples, eligible, input.executor);
 }
 
 // Whether explicit shares, outer or inner, give this stratum one.
@@ -54,12 +60,9 @@ absl::StatusOr<Population> Gather(const PlanInput& input,
   population.num_samples = input.num_samples;
   population.eligible = eligible;
   if (!proportion.column.empty()) {
-    SUBSET_CHECK(input.strata != nullptr);
-    population.strata = input.strata;
-    if (eligible != nullptr) population.strata = RestrictStrata(*input.strata, *eligible);
-    SUBSET_ASSIGN_OR_RETURN(population.strata, Nested(input, population.strata));
+    SUBSET_ASSIGN_OR_RETURN(population.strata, StrataOf(input, eligible.get()));
   } else if (eligible != nullptr) {
-    population.strata = OneStratum(*eligible);
+    population.strata = OneStratum(*eligible, input.executor);
   }
   if (population.size() == 0) {
     return NothingToDraw(eligible == nullptr ? "the dataset has no samples"

@@ -14,29 +14,30 @@
 
 namespace subset::sampling {
 
-inline constexpr uint64_t kMaxStrata = 65536;
-
 // Returns the strata of the first num_samples values of an integer column. O(N): two passes over
 // the column. Returns kInvalidArgument naming `field` where it has more than kMaxStrata distinct
-// values.
+// values. An executor (null: the calling thread) does not change what this or those below return.
 absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(
-    const ColumnView& column, uint64_t num_samples, absl::string_view field = "proportion.column");
+    const ColumnView& column, uint64_t num_samples, absl::string_view field = "proportion.column",
+    const Executor* executor = nullptr);
 
 // Splits each stratum by the values of a second integer column, which has num_samples values: the
-// strata are the pairs that occur, by outer, then inner value. O(N): two passes over the members,
-// and one over the column where its type has more than 16 bits. Returns kInvalidArgument naming
-// "proportion.within.column" where there would be more than kMaxStrata, or the column has more
-// distinct values.
+// strata are the pairs that occur, by outer, then inner value. Of the samples in `set` only; null:
+// of all. O(N): two passes over the members, and one over the column where its type has more than
+// 16 bits. Returns kInvalidArgument naming "proportion.within.column" where there would be more
+// than kMaxStrata, or the column has more distinct values.
 absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
                                                                 const ColumnView& inner,
                                                                 uint64_t num_samples,
+                                                                const SampleSet* set = nullptr,
                                                                 const Executor* executor = nullptr);
 
 // Returns the strata with those members only that are in `set`; strata left empty leave. O(N).
-std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set);
+std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set,
+                                             const Executor* executor = nullptr);
 
 // Returns all of `set` as one stratum (none if it is empty) of value 0. O(N).
-std::shared_ptr<const Strata> OneStratum(const SampleSet& set);
+std::shared_ptr<const Strata> OneStratum(const SampleSet& set, const Executor* executor = nullptr);
 
 }  // namespace subset::sampling
 

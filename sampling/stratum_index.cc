@@ -65,9 +65,7 @@ void StratumIndex::FindBases() {
 }
 
 size_t StratumIndex::StratumOf(uint64_t slot) const {
-  if (population_.strata == nullptr) return 0;
-  const std::vector<uint64_t>& offsets = population_.strata->offsets;
-  return std::upper_bound(offsets.begin(), offsets.end(), slot) - offsets.begin() - 1;
+  return population_.strata == nullptr ? 0 : population_.strata->StratumOf(slot);
 }
 
 void StratumIndex::FindSlots() {

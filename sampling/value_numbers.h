@@ -7,6 +7,11 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/error.h"
+#include "sampling/columns.h"
 
 namespace subset::sampling {
 
@@ -34,19 +39,31 @@ class ValueNumbers {
   uint32_t last_number_ = 0;
 };
 
-// Small types number their values by themselves.
+// The values of a column as numbers below values.size().
 template <typename T>
-class SmallValueNumbers {
- public:
-  SmallValueNumbers() {
-    for (uint32_t v = 0; v < (uint32_t{1} << (8 * sizeof(T))); ++v) values_.push_back(v);
-  }
-  uint32_t Number(T value) { return value; }
-  const std::vector<T>& values() const { return values_; }
-
- private:
-  std::vector<T> values_;
+struct NumberedValues {
+  std::vector<uint16_t> numbers;  // of each sample
+  std::vector<T> values;          // that they stand for
 };
+
+// Numbers the values of a column of type T. Returns kInvalidArgument naming `field` where it has
+// more than kMaxStrata distinct ones.
+template <typename T>
+absl::StatusOr<NumberedValues<T>> NumberValues(const ColumnView& column, uint64_t num_samples,
+                                               absl::string_view field) {
+  NumberedValues<T> numbered;
+  numbered.numbers.resize(num_samples);
+  ValueNumbers<T> numbers;
+  for (uint64_t i = 0; i < num_samples; ++i) {
+    const T value = static_cast<const T*>(column.chunks[i / kChunkSamples])[i % kChunkSamples];
+    numbered.numbers[i] = static_cast<uint16_t>(numbers.Number(value));
+    if (numbers.values().size() > kMaxStrata) {
+      return InvalidField(field, absl::StrCat("has more than ", kMaxStrata, " distinct values"));
+    }
+  }
+  numbered.values = numbers.values();
+  return numbered;
+}
 
 }  // namespace subset::sampling
 

@@ -114,7 +114,7 @@ void FillFromColumns(PlanInput* input) {
   const Proportion& proportion = input->spec.proportion;
   if (!proportion.column.empty()) {
     auto strata = sampling::BuildStrata(input->columns.dataset.at(proportion.column),
-                                        input->num_samples, "proportion.column");
+                                        input->num_samples, "proportion.column", input->executor);
     SUBSET_CHECK(strata.ok());
     input->strata = *std::move(strata);
   }

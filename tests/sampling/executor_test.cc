@@ -2,9 +2,11 @@
 
 #include "base/executor.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -188,6 +190,57 @@ TEST_P(ExecutorTest, PlansAreTheSameWhoeverWorksOnThem) {
     EXPECT_GT(alone.drawn.indices.size(), 0u);
     ExpectSame(AnswersWith(samples, spec, &backwards), alone);
     ExpectSame(AnswersWith(samples, spec, &threads), alone);
+  }
+}
+
+void ExpectSame(const Strata& a, const Strata& b) {
+  EXPECT_EQ(a.values, b.values);
+  EXPECT_EQ(a.inner_values, b.inner_values);
+  EXPECT_EQ(a.offsets, b.offsets);
+  EXPECT_TRUE(std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end()));
+}
+
+// Strata of a column, those of them that a set leaves, and both split by a column of 64 bits.
+template <typename T>
+void ExpectSameStrata(uint64_t n, const Executor& executor) {
+  std::mt19937_64 random(n);
+  std::vector<T> outer;
+  std::vector<int64_t> inner;
+  SampleSet set(n);
+  for (uint64_t i = 0; i < n; ++i) {
+    outer.push_back(static_cast<T>(random() % 30 * (random() % 30)));
+    inner.push_back(static_cast<int64_t>(random() % 5) - 2);
+    if (outer.back() % 7 != 0 && random() % 3 != 0) set.Insert(i);
+  }
+  std::vector<const void*> outer_chunks;
+  std::vector<const void*> inner_chunks;
+  for (uint64_t i = 0; i < n; i += kChunkSamples) {
+    outer_chunks.push_back(&outer[i]);
+    inner_chunks.push_back(&inner[i]);
+  }
+  const ColumnView column = {TypeOf<T>(), outer_chunks};
+  const ColumnView within = {ColumnView::Type::kInt64, inner_chunks};
+
+  const auto alone = *BuildStrata(column, n);
+  ExpectSame(**BuildStrata(column, n, "field", &executor), *alone);
+  const auto restricted = RestrictStrata(*alone, set);
+  EXPECT_EQ(restricted->members.size(), set.Count());
+  ExpectSame(*RestrictStrata(*alone, set, &executor), *restricted);
+  ExpectSame(*OneStratum(set, &executor), *OneStratum(set));
+  const auto nested = *BuildNestedStrata(*restricted, within, n);
+  ExpectSame(**BuildNestedStrata(*alone, within, n, &set), *nested);
+  ExpectSame(**BuildNestedStrata(*alone, within, n, &set, &executor), *nested);
+  ExpectSame(**BuildNestedStrata(*restricted, within, n, nullptr, &executor), *nested);
+}
+
+TEST_P(ExecutorTest, StrataAreTheSameWhoeverWorksOnThem) {
+  const Backwards backwards;
+  const ThreadExecutor threads(3);
+  for (const Executor* executor :
+       {static_cast<const Executor*>(&backwards), static_cast<const Executor*>(&threads)}) {
+    ExpectSameStrata<uint8_t>(GetParam(), *executor);
+    ExpectSameStrata<uint16_t>(GetParam(), *executor);
+    ExpectSameStrata<int64_t>(GetParam(), *executor);
   }
 }
 

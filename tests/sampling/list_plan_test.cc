@@ -338,7 +338,8 @@ TEST(ListPlanTest, ASampleOutsideThePopulationIsNeverDrawnOrExpected) {
   auto strata = std::make_shared<Strata>();
   strata->values = {0, 1};
   strata->offsets = {0, 14, 20};
-  for (uint32_t i = 0; i < 60; i += 3) strata->members.push_back(i);
+  strata->members = HugeArray<uint32_t>(20);
+  for (uint32_t k = 0; k < 20; ++k) strata->members[k] = 3 * k;
   const Population population = {60, strata};
   std::vector<double> times(60);
   std::iota(times.begin(), times.end(), 0.0);

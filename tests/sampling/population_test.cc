@@ -1,5 +1,6 @@
 #include "sampling/population.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -233,7 +234,8 @@ TEST(PopulationTest, AStoredPopulationComesBackAndDamageIsFound) {
   ASSERT_OK(parsed);
   EXPECT_EQ(parsed->strata->values, population->strata->values);
   EXPECT_EQ(parsed->strata->inner_values, population->strata->inner_values);
-  EXPECT_EQ(parsed->strata->members, population->strata->members);
+  EXPECT_TRUE(std::equal(parsed->strata->members.begin(), parsed->strata->members.end(),
+                         population->strata->members.begin(), population->strata->members.end()));
 
   later.key.epoch = 4;
   EXPECT_THAT(ParsePopulation(later, bytes).status(), StatusIs(absl::StatusCode::kDataLoss));

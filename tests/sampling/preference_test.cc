@@ -17,6 +17,7 @@
 #include "sampling/forgetting.h"
 #include "sampling/inner_draw.h"
 #include "sampling/stale.h"
+#include "tests/sampling/members.h"
 #include "tests/sampling/spec_case.h"
 
 namespace subset::sampling {
@@ -300,7 +301,7 @@ TEST(PreferenceTest, AFilteredPopulationRanksOnlyItself) {
   auto strata = std::make_shared<Strata>();
   strata->values = {0};
   strata->offsets = {0, 3};
-  strata->members = {1, 3, 5};
+  strata->members = Members({1, 3, 5});
   const InnerDraw inner = InnerProbabilities(c.input, {6, strata});
   ExpectClose(inner.probabilities, Normalised({1, 1. / 2, 1. / 3}));
 }

@@ -13,6 +13,7 @@
 #include "sampling/score_draw.h"
 #include "sampling/targets.h"
 #include "sampling/weight_rule.h"
+#include "tests/sampling/members.h"
 #include "tests/sampling/score_draw_testing.h"
 #include "tests/sampling/spec_case.h"
 #include "tests/testing/status_matchers.h"
@@ -51,7 +52,7 @@ TEST(TargetsTest, ABalancedTargetCountsEveryOuterStratumTheSame) {
   strata->values = {4, 4, 7};
   strata->inner_values = {0, 1, 0};
   strata->offsets = {0, 1, 4, 6};
-  strata->members = {0, 1, 2, 3, 4, 5};
+  strata->members = Members({0, 1, 2, 3, 4, 5});
   PlanInput input;
   input.num_samples = 6;
   input.spec.weight.target = Weight::Target::kBalanced;
