@@ -5,7 +5,7 @@
 
 #include "absl/types/span.h"
 #include "base/log.h"
-#include "sampling/huge_array.h"
+#include "sampling/parts.h"
 #include "sampling/pruning.h"
 #include "sampling/stored_set.h"
 #include "sampling/weight_rule.h"
@@ -82,19 +82,27 @@ void CellPlan::ChooseRemainders(const PlanInput& input) {
   const uint32_t* members = layout_.members();
   uint64_t total = 0;
   for (const Cell& cell : layout_.cells) total += cell.slots % cell.count;
-  remainders_ = HugeVector<uint32_t>(total);
+  remainders_ = HugeArray<uint32_t>(total);
   uint32_t* remainder = remainders_.data();
+  std::vector<std::pair<size_t, uint64_t>> parts;  // of the remainders: the cell, and where in it
   for (size_t c = 0; c < layout_.cells.size(); ++c) {
     const Cell& cell = layout_.cells[c];
     const uint64_t size = cell.slots % cell.count;
     sources_.push_back(
         {slots_.bounds()[c], cell.count, cell.slots - size, members + cell.first, remainder});
-    if (size == 0) continue;
-    const Permutation choice(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
-    choice.Fill(0, absl::MakeSpan(remainder, size));
-    for (uint64_t k = 0; k < size; ++k) remainder[k] = members[cell.first + remainder[k]];
+    for (uint64_t first = 0; first < size; first += kPartSize) parts.emplace_back(c, first);
     remainder += size;
   }
+  RunParts(total > kPartSize ? input.executor : nullptr, parts.size(), [&](size_t part) {
+    const auto [c, first] = parts[part];
+    const Cell& cell = layout_.cells[c];
+    const uint64_t count = std::min(kPartSize, cell.slots % cell.count - first);
+    uint32_t* const out = remainders_.data() + (sources_[c].remainder - remainders_.data()) + first;
+    // A table where the cell is small, which then is one part.
+    const Permutation choice(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
+    choice.Fill(first, absl::MakeSpan(out, count));
+    for (uint64_t k = 0; k < count; ++k) out[k] = members[cell.first + out[k]];
+  });
 }
 
 void CellPlan::FillTraits(const PlanInput& input) {

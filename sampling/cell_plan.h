@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sampling/cells.h"
+#include "sampling/huge_array.h"
 #include "sampling/permutation.h"
 #include "sampling/plan.h"
 #include "sampling/range_lookup.h"
@@ -60,7 +61,7 @@ class CellPlan final : public EpochPlan {
   bool direct_;  // one cell of all samples, no repeats: order_ permutes the samples themselves
   Permutation order_;
   std::vector<uint32_t> quota_order_;  // in its place: the slot of each position
-  std::vector<uint32_t> remainders_;   // of all cells
+  HugeArray<uint32_t> remainders_;     // of all cells
   std::vector<Source> sources_;        // of each cell
   std::vector<double> probabilities_;  // of each cell
   std::vector<float> weights_;         // of each cell

@@ -11,6 +11,7 @@
 #include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/inner_draw.h"
+#include "sampling/parts.h"
 #include "sampling/preference.h"
 
 namespace subset::sampling {
@@ -51,13 +52,18 @@ absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Populati
     // The target is rounded down or up; mu is the mean over that.
     const auto least = static_cast<uint64_t>(Snapped(targets[g]));
     const double up = Snapped(targets[g]) - static_cast<double>(least);
-    const SystematicLaw low(values, least);
-    const SystematicLaw high = up > 0 ? SystematicLaw(values, least + 1) : low;
+    const SystematicLaw low(values, least, input.executor);
+    const SystematicLaw high = up > 0 ? SystematicLaw(values, least + 1, input.executor) : low;
     (counts[g] == least ? low : high)
         .Draw(values, DeriveKey(input.key, Purpose::kSystematic, 2 * g),
               DeriveKey(input.key, Purpose::kSystematic, 2 * g + 1),
               static_cast<uint32_t>(population.first(g)), &drawn.slots);
-    for (double& v : values) v = (1 - up) * low.Probability(v) + up * high.Probability(v);
+    ForEachPart(input.executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (double& v : values.subspan(first, last - first)) {
+        const double p = low.Probability(v);
+        v = up > 0 ? (1 - up) * p + up * high.Probability(v) : p;
+      }
+    });
   }
   drawn.mass = static_cast<double>(drawn.slots.size());
   drawn.expected_by_slot = std::move(inner.probabilities);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
+#include "sampling/parts.h"
 #include "sampling/permutation.h"
 
 namespace subset::sampling {
@@ -14,6 +16,34 @@ constexpr size_t kGroup = 1024;
 uint64_t Units(double value) {
   if (!(value > 0)) return 0;
   return std::max<uint64_t>(1, static_cast<uint64_t>(value * 0x1p62));
+}
+
+struct UnitSums {
+  uint64_t positive = 0;  // values
+  uint64_t certain = 0;   // of them, how many have at least `least` units
+  uint64_t rest = 0;      // the units of the others
+};
+
+UnitSums SumUnits(absl::Span<const double> values, uint64_t least, const Executor* executor) {
+  std::vector<UnitSums> parts(NumParts(values.size()));
+  ForEachPart(executor, values.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    UnitSums sums;
+    for (uint64_t i = first; i < last; ++i) {
+      const uint64_t units = Units(values[i]);
+      const bool certain = units >= least;
+      sums.positive += units > 0;
+      sums.certain += certain && units > 0;
+      sums.rest += certain ? 0 : units;
+    }
+    parts[part] = sums;
+  });
+  UnitSums all;
+  for (const UnitSums& part : parts) {
+    all.positive += part.positive;
+    all.certain += part.certain;
+    all.rest += part.rest;
+  }
+  return all;
 }
 
 }  // namespace
@@ -65,36 +95,22 @@ std::vector<uint64_t> RoundTargets(absl::Span<const double> targets, const Philo
   return counts;
 }
 
-SystematicLaw::SystematicLaw(absl::Span<const double> values, uint64_t count) {
-  uint64_t positive = 0;
-  for (const double v : values) {
-    positive += v > 0;
-    total_ += Units(v);
-  }
-  count_ = count;
-  if (count >= positive) {
-    certain_ = positive;
-    count_ = 0;
-    total_ = 0;
+SystematicLaw::SystematicLaw(absl::Span<const double> values, uint64_t count,
+                             const Executor* executor) {
+  const UnitSums all = SumUnits(values, std::numeric_limits<uint64_t>::max(), executor);
+  if (count >= all.positive) {
+    certain_ = all.positive;
     return;
   }
+  count_ = count;
+  total_ = all.rest;
   // Whatever would be above 1 is certain; the others share what is left, until none is above it.
   for (bool grew = count > 0; grew;) {
-    const uint64_t least = LeastCertain();
-    uint64_t certain = 0;
-    uint64_t total = 0;
-    for (const double v : values) {
-      const uint64_t units = Units(v);
-      if (units >= least) {
-        certain += units > 0;
-      } else {
-        total += units;
-      }
-    }
-    grew = certain > certain_;
-    certain_ = certain;
-    count_ = count - certain;
-    total_ = total;
+    const UnitSums sums = SumUnits(values, LeastCertain(), executor);
+    grew = sums.certain > certain_;
+    certain_ = sums.certain;
+    count_ = count - sums.certain;
+    total_ = sums.rest;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/executor.h"
 #include "sampling/philox.h"
 
 namespace subset::sampling {
@@ -30,8 +31,9 @@ std::vector<uint64_t> RoundTargets(absl::Span<const double> targets, const Philo
 class SystematicLaw {
  public:
   // `values` >= 0 sum to 1 within rounding. They are read during calls only and must be the same in
-  // all of them.
-  SystematicLaw(absl::Span<const double> values, uint64_t count);
+  // all of them. A few passes, by the executor; null: by the calling thread.
+  SystematicLaw(absl::Span<const double> values, uint64_t count,
+                const Executor* executor = nullptr);
 
   // How many are drawn: `count`, or all that are positive where these are fewer.
   uint64_t count() const { return certain_ + count_; }

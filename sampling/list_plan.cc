@@ -13,6 +13,7 @@
 #include "sampling/drawn_slots.h"
 #include "sampling/huge_array.h"
 #include "sampling/list_weights.h"
+#include "sampling/parts.h"
 #include "sampling/permutation.h"
 
 namespace subset::sampling {
@@ -162,18 +163,35 @@ absl::StatusOr<DrawnSlots> DrawSlots(const PlanInput& input, const Population& p
   return DrawnSlots{};
 }
 
-void Shuffle(const StreamKey& key, DrawnSlots* drawn) {
+void Shuffle(const PlanInput& input, DrawnSlots* drawn) {
+  constexpr uint64_t kPiece = 1024;
   const size_t size = drawn->slots.size();
   if (!drawn->shuffle || size == 0) return;
-  std::vector<uint32_t> order = HugeVector<uint32_t>(size);
-  Permutation(size, DeriveKey(key, Purpose::kSlotOrder)).Fill(0, absl::MakeSpan(order));
+  const Permutation order(size, DeriveKey(input.key, Purpose::kSlotOrder));
   std::vector<uint32_t> slots = HugeVector<uint32_t>(size);
-  for (size_t p = 0; p < size; ++p) slots[p] = drawn->slots[order[p]];
+  std::vector<double> factors(drawn->factors.size());
+  ForEachPart(input.executor, size, [&](size_t, uint64_t first, uint64_t last) {
+    uint32_t piece[kPiece];
+    for (; first < last; first += kPiece) {
+      const uint64_t count = std::min(kPiece, last - first);
+      order.Fill(first, absl::MakeSpan(piece, count));
+      for (uint64_t k = 0; k < count; ++k) slots[first + k] = drawn->slots[piece[k]];
+      if (factors.empty()) continue;
+      for (uint64_t k = 0; k < count; ++k) factors[first + k] = drawn->factors[piece[k]];
+    }
+  });
   drawn->slots = std::move(slots);
-  if (drawn->factors.empty()) return;
-  std::vector<double> factors(size);
-  for (size_t p = 0; p < size; ++p) factors[p] = drawn->factors[order[p]];
   drawn->factors = std::move(factors);
+}
+
+// The samples of slots, which are taken.
+std::vector<uint32_t> SamplesOf(const Executor* executor, const Population& population,
+                                std::vector<uint32_t> slots) {
+  if (population.strata == nullptr) return slots;
+  ForEachPart(executor, slots.size(), [&](size_t, uint64_t first, uint64_t last) {
+    for (uint64_t p = first; p < last; ++p) slots[p] = population.sample(slots[p]);
+  });
+  return slots;
 }
 
 uint64_t CountDistinct(const std::vector<uint32_t>& samples, uint64_t num_samples) {
@@ -204,13 +222,10 @@ bool StoresList(const SamplerSpec& spec) {
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildListPlan(const PlanInput& input,
                                                          const Population& population) {
   SUBSET_ASSIGN_OR_RETURN(DrawnSlots drawn, DrawSlots(input, population));
-  Shuffle(input.key, &drawn);
+  Shuffle(input, &drawn);
   ListWeights weighed = WeighSlots(input, population, drawn);
   List list;
-  list.samples = HugeVector<uint32_t>(drawn.slots.size());
-  for (size_t p = 0; p < list.samples.size(); ++p) {
-    list.samples[p] = population.sample(drawn.slots[p]);
-  }
+  list.samples = SamplesOf(input.executor, population, std::move(drawn.slots));
   list.probabilities = std::move(weighed.probabilities);
   list.weights = std::move(weighed.weights);
   list.traits.num_positions = list.samples.size();
@@ -228,9 +243,11 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> BuildListPlan(const PlanInput& input,
   std::vector<double> expected;
   if (!drawn.expected_by_slot.empty()) {
     expected = HugeVector<double>(input.num_samples);
-    for (uint64_t slot = 0; slot < population.size(); ++slot) {
-      expected[population.sample(slot)] = drawn.expected_by_slot[slot];
-    }
+    ForEachPart(input.executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (uint64_t slot = first; slot < last; ++slot) {
+        expected[population.sample(slot)] = drawn.expected_by_slot[slot];
+      }
+    });
   }
   return std::make_unique<ListPlan>(input, std::move(list), std::move(expected));
 }

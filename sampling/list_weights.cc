@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "sampling/huge_array.h"
+#include "sampling/parts.h"
 #include "sampling/range_lookup.h"
 #include "sampling/targets.h"
 #include "sampling/weight_rule.h"
@@ -45,6 +46,7 @@ class Weigher {
   double ExpectedAt(size_t p) const;
   double ExactAt(size_t p, double mu) const;
   static void See(double exact, Outlook* outlook);
+  Outlook LookAtSlots() const;
   Outlook LookAtPositions() const;
   void Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const;
 
@@ -71,16 +73,12 @@ void Weigher::See(double exact, Outlook* outlook) {
 Outlook Weigher::Look() const {
   Outlook outlook;
   if (!drawn_.expected_by_position.empty()) return LookAtPositions();
-  const bool by_slot = !drawn_.expected_by_slot.empty();
-  for (size_t g = 0; g < population_.num_strata(); ++g) {
-    if (!by_slot) {
+  if (!drawn_.expected_by_slot.empty()) {
+    outlook = LookAtSlots();
+  } else {
+    for (size_t g = 0; g < population_.num_strata(); ++g) {
       Add(g, drawn_.expected_by_stratum[g], static_cast<double>(population_.count(g)),
           drawn_.expected_by_stratum[0], &outlook);
-      continue;
-    }
-    const uint64_t first = population_.first(g);
-    for (uint64_t k = 0; k < population_.count(g); ++k) {
-      Add(g, drawn_.expected_by_slot[first + k], 1, drawn_.expected_by_slot[0], &outlook);
     }
   }
   if (drawn_.factors.empty()) return outlook;
@@ -89,6 +87,29 @@ Outlook Weigher::Look() const {
   outlook.largest = 0;
   for (size_t p = 0; p < drawn_.slots.size(); ++p) See(ExactAt(p, ExpectedAt(p)), &outlook);
   return outlook;
+}
+
+Outlook Weigher::LookAtSlots() const {
+  const std::vector<double>& expected = drawn_.expected_by_slot;
+  std::vector<Outlook> parts(NumParts(expected.size()));
+  ForEachPart(input_.executor, expected.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    Outlook outlook;
+    for (size_t g = StratumOf(first); first < last; ++g) {
+      const uint64_t end = std::min(last, population_.first(g) + population_.count(g));
+      for (; first < end; ++first) Add(g, expected[first], 1, expected[0], &outlook);
+    }
+    parts[part] = outlook;
+  });
+  Outlook all;
+  for (const Outlook& part : parts) {
+    all.reached &= part.reached;
+    all.alike &= part.alike;
+    all.smallest = std::min(all.smallest, part.smallest);
+    all.largest = std::max(all.largest, part.largest);
+    all.sum += part.sum;
+    all.squares += part.squares;
+  }
+  return all;
 }
 
 // Of an epoch that was handed in: how often each sample is listed, and the weights of the list.
@@ -128,14 +149,16 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   ReserveHuge(drawn_.slots.size(), &result.weights);
   result.weights.resize(drawn_.slots.size(), 1);
   const bool by_slot = drawn_.expected_by_position.empty() && !drawn_.expected_by_slot.empty();
-  for (size_t p = 0; p < drawn_.slots.size(); ++p) {
-    if (by_slot && p + kAhead < drawn_.slots.size()) {
-      __builtin_prefetch(&drawn_.expected_by_slot[drawn_.slots[p + kAhead]]);
+  ForEachPart(input_.executor, drawn_.slots.size(), [&](size_t, uint64_t first, uint64_t last) {
+    for (uint64_t p = first; p < last; ++p) {
+      if (by_slot && p + kAhead < last) {
+        __builtin_prefetch(&drawn_.expected_by_slot[drawn_.slots[p + kAhead]]);
+      }
+      const double mu = ExpectedAt(p);
+      result.probabilities[p] = mu;
+      if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p, mu)));
     }
-    const double mu = ExpectedAt(p);
-    result.probabilities[p] = mu;
-    if (known) result.weights[p] = static_cast<float>(rule(ExactAt(p, mu)));
-  }
+  });
 
   // The rule never falls and bends one way, so what it leaves alone at both ends it leaves alone.
   const auto unchanged = [&](double w) {

@@ -40,7 +40,9 @@ class Ranges {
  public:
   Ranges(const Executor* executor, uint64_t size, uint64_t unit)
       : executor_(executor), size_(size), unit_(unit), units_((size + unit - 1) / unit) {
-    count_ = executor == nullptr ? 1 : std::min<uint64_t>(executor->threads(), units_);
+    if (executor != nullptr && size > kPartSize) {
+      count_ = std::min<uint64_t>(executor->threads(), units_);
+    }
   }
 
   size_t count() const { return count_; }
@@ -57,7 +59,7 @@ class Ranges {
   uint64_t size_;
   uint64_t unit_;
   uint64_t units_;
-  size_t count_;
+  size_t count_ = 1;
 };
 
 }  // namespace subset::sampling

@@ -115,6 +115,16 @@ std::vector<Named> Specs() {
          s.eligible.all = {Test("not2", "", 1)};
          s.preference.kind = Kind::kScorePower;
        }},
+      {"part of the filtered",
+       [](SamplerSpec& s) {
+         s.eligible.all = {Test("quality", "", .3)};
+         s.draw.fraction = .7;
+       }},
+      {"part of the nested",
+       [](SamplerSpec& s) {
+         Nest(s);
+         s.draw.fraction = .6;
+       }},
       {"capped, refreshed",
        [](SamplerSpec& s) {
          s.preference.kind = Kind::kScorePower;
@@ -128,6 +138,20 @@ std::vector<Named> Specs() {
       {"band", prefer(Kind::kBand)},
       {"keep", prefer(Kind::kKeepProbability)},
       {"systematic", draw(Draw::Kind::kSystematic)},
+      {"systematic by label",
+       [](SamplerSpec& s) {
+         s.proportion.column = "label";
+         s.proportion.kind = Proportion::Kind::kEqual;
+         s.preference.kind = Kind::kScorePower;
+         s.draw.kind = Draw::Kind::kSystematic;
+         s.draw.fraction = .3;
+       }},
+      {"repeat factor",
+       [](SamplerSpec& s) {
+         s.preference.kind = Kind::kRepeatFactor;
+         s.preference.column = "classes";
+         s.preference.threshold = .5;
+       }},
       {"independent", draw(Draw::Kind::kIndependent)},
       {"bag",
        [](SamplerSpec& s) {
