@@ -76,6 +76,10 @@ absl::Status ValidateAddress(const v1::GetBatchRequest& request) {
   const auto outside = [](absl::string_view field, uint64_t value) {
     return InvalidField(field, absl::StrCat(value, " is outside [1, ", kMaxBatchSize, "]"));
   };
+  if (request.num_batches() > 1) {
+    return InvalidField("num_batches", absl::StrCat(request.num_batches(),
+                                                    " is outside [0, 1], or in a stream [0, 64]"));
+  }
   switch (request.address_case()) {
     case v1::GetBatchRequest::kAssigned: {
       const auto& assigned = request.assigned();

@@ -1,5 +1,6 @@
 #include "server/batch_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/batch_draw.h"
@@ -8,6 +9,22 @@ namespace subset {
 namespace {
 
 constexpr size_t kMaxRequestBytes = 1024;  // far above any request of ours
+
+// How many batches a request asks for. One that asks for too many is drawn as it is, and refused.
+uint32_t CountOf(const v1::GetBatchRequest& request) {
+  const uint32_t count = request.num_batches();
+  return count <= BatchStream::kMaxBatches ? std::max<uint32_t>(count, 1) : 1;
+}
+
+// From the address of one batch to that of the next.
+void Advance(v1::GetBatchRequest* request) {
+  if (request->has_assigned()) {
+    request->mutable_assigned()->set_step(request->assigned().step() + 1);
+  } else if (request->has_positions()) {
+    v1::GetBatchRequest::Positions& positions = *request->mutable_positions();
+    positions.set_position(positions.position() + positions.batch_size());
+  }
+}
 
 }  // namespace
 
@@ -56,6 +73,7 @@ void BatchStream::OnReadDone(bool ok) {
   if (!ok) {
     no_more_reads_ = true;
   } else if (status_.ok()) {
+    waiting_ += CountOf(next_request_);
     requests_.push_back(std::move(next_request_));
   }
   Pump();
@@ -67,6 +85,7 @@ void BatchStream::OnWriteDone(bool ok) {
   slots_[write_slot_].state = SlotState::kFree;
   write_slot_ = (write_slot_ + 1) % kSlots;
   --busy_slots_;
+  begun_ = true;
   if (!ok) Fail(absl::CancelledError("the client has gone"));
   Pump();
 }
@@ -88,6 +107,7 @@ void BatchStream::OnDrawn(Slot& slot, absl::Status status) {
   mu_.Lock();
   if (status.ok()) {
     slot.state = SlotState::kReady;
+    ready_bytes_ += slot.message.Length();
     draw_slot_ = (draw_slot_ + 1) % kSlots;
   } else {
     slot.state = SlotState::kFree;
@@ -99,32 +119,65 @@ void BatchStream::OnDrawn(Slot& slot, absl::Status status) {
 
 void BatchStream::Fail(absl::Status status) {
   status_.Update(std::move(status));
-  if (!status_.ok()) requests_.clear();
+  if (status_.ok()) return;
+  requests_.clear();
+  waiting_ = 0;
 }
 
-BatchStream::Step BatchStream::NextStep() {
+v1::GetBatchRequest BatchStream::TakeNext() {
+  v1::GetBatchRequest& front = requests_.front();
+  --waiting_;
+  v1::GetBatchRequest next;
+  if (const uint32_t count = CountOf(front); count > 1) {
+    next = front;
+    next.clear_num_batches();
+    front.set_num_batches(count - 1);
+    Advance(&front);
+  } else {
+    next = std::move(front);
+    requests_.pop_front();
+  }
+  return next;
+}
+
+bool BatchStream::CanDraw() const {
+  return !drawing_ && !requests_.empty() && slots_[draw_slot_].state == SlotState::kFree;
+}
+
+bool BatchStream::MoreFollows() const {
+  // Not of the first: gRPC would hold the headers back with it, until it sends something else (seen
+  // with 1.51: up to a second).
+  return begun_ && slots_[(write_slot_ + 1) % kSlots].state == SlotState::kReady;
+}
+
+BatchStream::Step BatchStream::NextStep(bool wrote) {
+  // gRPC mostly has the end of a write as soon as it is begun. Where the thread that began it goes
+  // on to draw, another is woken for that.
+  const bool writing = slots_[write_slot_].state == SlotState::kWriting;
+  const bool may_draw = CanDraw() && !(wrote && writing);
   if (!moving_) {
     if (!reading_ && !no_more_reads_ && !stopping_ && status_.ok() &&
-        requests_.size() + busy_slots_ < kMaxOutstanding) {
+        waiting_ + busy_slots_ < kMaxOutstanding) {
       moving_ = reading_ = true;
       return Step::kRead;
     }
-    if (slots_[write_slot_].state == SlotState::kReady) {
+    Slot& slot = slots_[write_slot_];
+    if (slot.state == SlotState::kReady && !(may_draw && ready_bytes_ < kSentAtOnce)) {
       moving_ = true;
-      slots_[write_slot_].state = SlotState::kWriting;
+      slot.state = SlotState::kWriting;
+      ready_bytes_ -= slot.message.Length();
       return Step::kWrite;
     }
   }
-  if (drawing_) return Step::kNothing;
-  if (!requests_.empty() && slots_[draw_slot_].state == SlotState::kFree) {
+  if (may_draw) {
     drawing_ = true;
     Slot& slot = slots_[draw_slot_];
     slot.state = SlotState::kDrawing;
-    slot.request = std::move(requests_.front());
-    requests_.pop_front();
+    slot.request = TakeNext();
     ++busy_slots_;
     return Step::kDraw;
   }
+  if (drawing_) return Step::kNothing;
   const bool over = !status_.ok() || no_more_reads_ || stopping_;
   if (over && !moving_ && requests_.empty() && busy_slots_ == 0) {
     moving_ = drawing_ = true;  // for ever: whoever comes now finds nothing to do
@@ -134,8 +187,9 @@ BatchStream::Step BatchStream::NextStep() {
 }
 
 void BatchStream::Pump() {
+  bool wrote = false;
   for (;;) {
-    const Step step = NextStep();
+    const Step step = NextStep(wrote);
     Slot& to_write = slots_[write_slot_];
     Slot& to_draw = slots_[draw_slot_];
     if (step == Step::kNothing) {
@@ -149,13 +203,16 @@ void BatchStream::Pump() {
       Finish(status);
       return;
     }
+    const bool more_follows = MoreFollows();
     mu_.Unlock();
     switch (step) {
       case Step::kRead:
         StartRead(&next_request_);
         break;
       case Step::kWrite:
-        StartWrite(&to_write.message);
+        StartWrite(&to_write.message,
+                   more_follows ? grpc::WriteOptions().set_buffer_hint() : grpc::WriteOptions());
+        wrote = true;
         break;
       default:
         to_draw.message.Clear();  // its arrays, sent, are free for this draw

@@ -1,4 +1,4 @@
-// One StreamBatches call: one reply per request, in order.
+// One StreamBatches call: the replies that its requests ask for, in order.
 
 #ifndef SUBSET_SERVER_BATCH_STREAM_H_
 #define SUBSET_SERVER_BATCH_STREAM_H_
@@ -31,9 +31,11 @@ class BatchStreams {
   std::unordered_set<BatchStream*> streams_ ABSL_GUARDED_BY(mu_);
 };
 
-// Requests are read ahead, up to kMaxOutstanding; replies are drawn ahead of the one being written,
-// up to kSlots, so that drawing and sending overlap and a reader that stops costs four batches.
-// Messages and arrays are used again.
+// Requests are read ahead, up to kMaxOutstanding batches; replies are drawn ahead of the one being
+// written, up to kSlots, so that drawing and sending overlap and a reader that stops costs four
+// batches. Messages and arrays are used again. Small batches are drawn until they fill what gRPC
+// sends at once, where as many are asked for: a system call, and the waking of the client, cost as
+// much as drawing.
 //
 // Reactions come on any of gRPC's threads and draws end on any of the engine's. Each only notes
 // what happened and calls Pump. One thread at a time draws, and one at a time starts reads and
@@ -42,7 +44,8 @@ class BatchStreams {
 // Writes serialized subset.v1.Batch messages.
 class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, grpc::ByteBuffer> {
  public:
-  static constexpr size_t kMaxOutstanding = 1024;
+  static constexpr size_t kMaxOutstanding = 1024;  // batches
+  static constexpr uint32_t kMaxBatches = 64;      // of one request
 
   BatchStream(const ServiceParts& parts, BatchStreams* streams,
               grpc::CallbackServerContext* context);
@@ -65,11 +68,17 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, gr
   };
   enum class Step { kNothing, kRead, kWrite, kDraw, kFinish };
   static constexpr size_t kSlots = 4;
+  static constexpr size_t kSentAtOnce = 64 << 10;  // bytes: gRPC's write buffer
 
   // Does whatever can be done now; releases mu_. The stream may be gone afterwards.
   void Pump() ABSL_UNLOCK_FUNCTION(mu_);
-  // Decides, and marks as begun, the next step.
-  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Decides, and marks as begun, the next step of a thread that has, or has not, begun a write.
+  Step NextStep(bool wrote) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool CanDraw() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a reply follows the one that is being written at once.
+  bool MoreFollows() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes the next batch that was asked for off requests_: a request for it alone.
+  v1::GetBatchRequest TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnDrawn(Slot& slot, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
   // The first error decides the status; what was asked and not yet drawn is dropped.
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -87,9 +96,12 @@ class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, gr
   Mutex mu_;
   // Guarded by mu_.
   std::deque<v1::GetBatchRequest> requests_ ABSL_GUARDED_BY(mu_);  // read, not yet drawn
+  size_t waiting_ ABSL_GUARDED_BY(mu_) = 0;                        // batches that they ask for
+  size_t ready_bytes_ ABSL_GUARDED_BY(mu_) = 0;                    // of replies not yet written
   size_t draw_slot_ ABSL_GUARDED_BY(mu_) = 0;                      // the next to draw into
   size_t write_slot_ ABSL_GUARDED_BY(mu_) = 0;                     // the next to write
   size_t busy_slots_ ABSL_GUARDED_BY(mu_) = 0;
+  bool begun_ ABSL_GUARDED_BY(mu_) = false;    // a reply, with the headers, has been written
   bool moving_ ABSL_GUARDED_BY(mu_) = false;   // a thread is starting a read or a write
   bool drawing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in DrawBatch
   bool reading_ ABSL_GUARDED_BY(mu_) = false;

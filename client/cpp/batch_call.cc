@@ -6,6 +6,34 @@
 #include "client/cpp/status.h"
 
 namespace subset::client_internal {
+namespace {
+
+constexpr size_t kMaxBatches = 64;  // of one request: what the server accepts
+
+// Whether `next` asks for what comes after `request`.
+bool Follows(const v1::GetBatchRequest& request, v1::GetBatchRequest next) {
+  if (next.has_assigned()) {
+    next.mutable_assigned()->set_step(next.assigned().step() - 1);
+  } else if (next.has_positions()) {
+    v1::GetBatchRequest::Positions& positions = *next.mutable_positions();
+    positions.set_position(positions.position() - positions.batch_size());
+  }
+  return next.SerializeAsString() == request.SerializeAsString();
+}
+
+// One request for as many of the unanswered ones, from `first` on, as one can ask for.
+v1::GetBatchRequest Together(const std::deque<v1::GetBatchRequest>& unanswered, size_t first) {
+  size_t last = first;
+  while (last + 1 < unanswered.size() && last + 1 < first + kMaxBatches &&
+         Follows(unanswered[last], unanswered[last + 1])) {
+    ++last;
+  }
+  v1::GetBatchRequest request = unanswered[first];
+  request.set_num_batches(static_cast<uint32_t>(last + 1 - first));
+  return request;
+}
+
+}  // namespace
 
 BatchCall::BatchCall(v1::TrainingService::Stub* stub)
     : stream_(stub->PrepareAsyncStreamBatches(&context_, &queue_)) {
@@ -31,8 +59,12 @@ void* BatchCall::Begin(Event event) {
 
 void BatchCall::StartOperations(const std::deque<v1::GetBatchRequest>& unanswered) {
   if (!started_) return;
-  if (!under_way_[kWrite] && !write_failed_ && sent_ < unanswered.size()) {
-    stream_->Write(unanswered[sent_++], Begin(kWrite));
+  // Half of them at a time: a request costs about as much as an answer.
+  const size_t unsent = unanswered.size() - sent_;
+  if (!under_way_[kWrite] && !write_failed_ && unsent > 0 && 2 * unsent >= unanswered.size()) {
+    const v1::GetBatchRequest request = Together(unanswered, sent_);
+    sent_ += request.num_batches();
+    stream_->Write(request, Begin(kWrite));
   }
   if (!under_way_[kRead]) stream_->Read(&answer_, Begin(kRead));
 }

@@ -28,8 +28,8 @@ class BatchCall {
   BatchCall(const BatchCall&) = delete;
   BatchCall& operator=(const BatchCall&) = delete;
 
-  // Sends those of `unanswered` that this call has not sent yet, and returns the answer to its
-  // first. Between calls the caller takes answered requests from the front and adds at the back.
+  // Asks for those of `unanswered` that this call has not asked for yet, several in one request
+  // where they follow each other, and returns the answer to the first. Between calls the caller takes answered requests from the front and adds at the back.
   // The batch is valid until the next call. Returns kDeadlineExceeded with open() still true when
   // `timeout` passes; otherwise the error that ended the call.
   absl::StatusOr<const v1::Batch*> NextAnswer(const std::deque<v1::GetBatchRequest>& unanswered,
@@ -59,7 +59,7 @@ class BatchCall {
   bool started_ = false;
   bool write_failed_ = false;
   bool finished_ = false;  // Finish() was called
-  size_t sent_ = 0;        // of the unanswered, how many this call has sent
+  size_t sent_ = 0;        // of the unanswered, how many this call has asked for
   v1::Batch answer_;
 };
 

@@ -96,6 +96,7 @@ struct BatchStream::State {
     v1::GetBatchRequest request;
     while (!source_ended && unanswered.size() < in_flight) {
       if (source(&request)) {
+        request.clear_num_batches();  // how they are asked for is up to the call
         unanswered.push_back(request);
       } else {
         source_ended = true;

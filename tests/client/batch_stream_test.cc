@@ -157,6 +157,26 @@ TEST_F(BatchStreamTest, NoMoreThanInFlightAreAskedAhead) {
   EXPECT_THAT(Drain(*stream), SizeIs(20));
 }
 
+TEST_F(BatchStreamTest, WhatFollowsIsAskedForInOneRequest) {
+  const auto requests = [&](AddressSource source, uint32_t in_flight) {
+    BatchStreamOptions options;
+    options.in_flight = in_flight;
+    const size_t before = server_.stream_requests();
+    Drain(*client_->StreamBatches(std::move(source), options));
+    return server_.stream_requests() - before;
+  };
+  EXPECT_EQ(requests(ConsecutivePositions(9, OpenedEpoch(), 1), 1), 20u);
+  EXPECT_LE(requests(ConsecutivePositions(9, OpenedEpoch(), 1), 8), 4u);  // 8, 4, 4, 4
+  EXPECT_EQ(requests(AssignedSteps(9, OpenedEpoch()), 8), 1u);
+  // Every other position: none follows the one before.
+  AddressSource gaps = [inner = ConsecutivePositions(9, OpenedEpoch(), 2)](auto* request) {
+    const bool more = inner(request);
+    request->mutable_positions()->set_batch_size(1);
+    return more;
+  };
+  EXPECT_EQ(requests(gaps, 8), 10u);
+}
+
 TEST_F(BatchStreamTest, ATimeoutLosesNothing) {
   server_.Hold();
   auto stream = client_->StreamBatches(ConsecutivePositions(9, OpenedEpoch(), 4));

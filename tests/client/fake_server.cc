@@ -22,6 +22,16 @@ grpc::Status NotFoundError(const std::string& kind, const std::string& name) {
                        absl::StrCat(kind, " \"", name, "\" does not exist"), "", "NOT_FOUND");
 }
 
+// From the address of one batch to that of the next.
+void Advance(v1::GetBatchRequest* request) {
+  if (request->has_assigned()) {
+    request->mutable_assigned()->set_step(request->assigned().step() + 1);
+  } else if (request->has_positions()) {
+    v1::GetBatchRequest::Positions& positions = *request->mutable_positions();
+    positions.set_position(positions.position() + positions.batch_size());
+  }
+}
+
 google::protobuf::Timestamp FixedTime() {
   google::protobuf::Timestamp time;
   time.set_seconds(1'700'000'000);  // 2023-11-14T22:13:20Z
@@ -76,6 +86,7 @@ struct FakeServer::State {
   std::deque<std::pair<int, grpc::Status>> stream_ends ABSL_GUARDED_BY(mu);
   std::vector<std::string> calls ABSL_GUARDED_BY(mu);
   std::vector<std::vector<v1::GetBatchRequest>> streams ABSL_GUARDED_BY(mu);
+  size_t stream_requests ABSL_GUARDED_BY(mu) = 0;
   std::vector<v1::ReportFeedbackRequest> reports ABSL_GUARDED_BY(mu);
   std::set<std::pair<uint64_t, uint64_t>> sequences ABSL_GUARDED_BY(mu);  // with their session
   uint64_t sessions ABSL_GUARDED_BY(mu) = 0;
@@ -335,17 +346,26 @@ class FakeServer::Training final : public v1::TrainingService::Service {
     }
     v1::GetBatchRequest request;
     while (answers_left != 0 && stream->Read(&request)) {
-      v1::Batch batch;
+      const uint32_t num_batches = std::max<uint32_t>(request.num_batches(), 1);
+      request.clear_num_batches();
       {
         MutexLock lock(&s_->mu);
-        s_->streams[number].push_back(request);
-        while (s_->held && !context->IsCancelled()) {
-          s_->released.WaitWithTimeout(&s_->mu, absl::Milliseconds(10));
-        }
-        if (grpc::Status failed = s_->Answer(request, &batch); !failed.ok()) return failed;
+        ++s_->stream_requests;
       }
-      if (!stream->Write(batch)) return grpc::Status::CANCELLED;
-      if (answers_left > 0) --answers_left;
+      for (uint32_t k = 0; k < num_batches && answers_left != 0; ++k) {
+        v1::Batch batch;
+        {
+          MutexLock lock(&s_->mu);
+          s_->streams[number].push_back(request);
+          while (s_->held && !context->IsCancelled()) {
+            s_->released.WaitWithTimeout(&s_->mu, absl::Milliseconds(10));
+          }
+          if (grpc::Status failed = s_->Answer(request, &batch); !failed.ok()) return failed;
+        }
+        if (!stream->Write(batch)) return grpc::Status::CANCELLED;
+        if (answers_left > 0) --answers_left;
+        Advance(&request);
+      }
     }
     return end;
   }
@@ -407,6 +427,11 @@ std::vector<std::string> FakeServer::calls() const {
   MutexLock lock(&state_->mu);
   return state_->calls;
 }
+size_t FakeServer::stream_requests() const {
+  MutexLock lock(&state_->mu);
+  return state_->stream_requests;
+}
+
 std::vector<std::vector<v1::GetBatchRequest>> FakeServer::streams() const {
   MutexLock lock(&state_->mu);
   return state_->streams;

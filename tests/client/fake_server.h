@@ -44,8 +44,10 @@ class FakeServer {
   void EndStream(int answers, const grpc::Status& status);
   // Methods called so far, failed ones included, in order.
   std::vector<std::string> calls() const;
-  // Batch addresses asked for on each stream so far.
+  // Batch addresses asked for on each stream so far, one for each batch,
   std::vector<std::vector<v1::GetBatchRequest>> streams() const;
+  // and the messages that asked for them.
+  size_t stream_requests() const;
   // Feedback requests that were applied (no duplicates).
   std::vector<v1::ReportFeedbackRequest> reports() const;
   // The bytes of an imported column.

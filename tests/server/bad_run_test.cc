@@ -208,6 +208,8 @@ TEST_F(BadInputTest, RunsEpochsAndBatches) {
               "65537 is outside [1, 65536]"),
       Invalid("a rank outside the world", assigned(0, 2, 2), "assigned.rank",
               "2 is outside [0, 2)"),
+      Invalid("two batches for one reply", batch([](auto& r) { r.set_num_batches(2); }),
+              "num_batches", "2 is outside [0, 1]"),
       {"a position past the end", batch([](auto& r) { r.mutable_positions()->set_position(1000); }),
        Code::OUT_OF_RANGE, "EPOCH_END", "positions.position", "1000 positions"},
       {"a position far past the end",

@@ -167,6 +167,104 @@ TEST_F(BatchStreamTest, NotMoreThan1024AreOutstanding) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+v1::GetBatchRequest Several(v1::GetBatchRequest request, uint32_t num_batches) {
+  request.set_num_batches(num_batches);
+  return request;
+}
+
+TEST_F(BatchStreamTest, ARequestForManyIsAsManyRequests) {
+  v1::GetBatchRequest step;
+  step.set_run_uid(5);
+  step.set_epoch(2);
+  step.set_omit_probabilities(true);
+  step.mutable_assigned()->set_step(7);
+  step.mutable_assigned()->set_rank(1);
+  step.mutable_assigned()->set_world_size(2);
+  v1::GetBatchRequest block;
+  block.set_run_uid(5);
+  block.mutable_leased()->set_worker("w");
+  std::mutex mu;
+  std::vector<std::string> drawn;
+  engine_.get_batch = [&](const v1::GetBatchRequest& request, v1::Batch* reply, Engine::Cancelled,
+                          FakeEngine::BatchDone done) {
+    {
+      std::lock_guard<std::mutex> lock(mu);
+      EXPECT_LE(request.num_batches(), 1u);
+      v1::GetBatchRequest alone = request;
+      alone.clear_num_batches();
+      drawn.push_back(alone.ShortDebugString());
+    }
+    Fill(request, reply);
+    done(absl::OkStatus());
+  };
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  std::vector<std::string> expected;
+  const auto ask = [&](const v1::GetBatchRequest& first, uint32_t num_batches, auto following) {
+    ASSERT_TRUE(stream->Write(Several(first, num_batches)));
+    for (uint32_t k = 0; k < std::max<uint32_t>(num_batches, 1); ++k) {
+      v1::GetBatchRequest next = first;
+      following(k, &next);
+      expected.push_back(next.ShortDebugString());
+    }
+  };
+  for (const uint32_t num_batches : {0, 1, 2, 64}) {
+    ask(step, num_batches,
+        [](uint32_t k, v1::GetBatchRequest* next) { next->mutable_assigned()->set_step(7 + k); });
+    ask(At(3), num_batches, [](uint32_t k, v1::GetBatchRequest* next) {
+      next->mutable_positions()->set_position(3 + 8 * k);
+    });
+    ask(block, num_batches, [](uint32_t, v1::GetBatchRequest*) {});
+  }
+  ASSERT_TRUE(stream->WritesDone());
+  v1::Batch batch;
+  for (size_t k = 0; k < expected.size(); ++k) ASSERT_TRUE(stream->Read(&batch));
+  EXPECT_FALSE(stream->Read(&batch));
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(drawn, expected);
+}
+
+TEST_F(BatchStreamTest, OutstandingAreBatchesNotRequests) {
+  HoldDraws();
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(stream->Write(Several(At(64 * 8 * i), 64)));
+  WaitForMetric(kReceived, 1024 / 64);
+  Context other;  // as above: everything has arrived
+  v1::Dataset dataset;
+  EXPECT_EQ(serving.datasets->GetDataset(&other, {}, &dataset).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(Metric(kReceived), 1024 / 64);
+  v1::Batch batch;
+  for (uint64_t i = 0; i < 20 * 64; ++i) {
+    held_.LetOneGo();
+    ASSERT_TRUE(stream->Read(&batch));
+    ASSERT_EQ(batch.position(), 8 * i);
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+// The engine refuses it, as it does any other bad address.
+TEST_F(BatchStreamTest, ARequestForTooManyIsDrawnAsItIs) {
+  engine_.get_batch = [](const v1::GetBatchRequest& request, v1::Batch*, Engine::Cancelled,
+                         FakeEngine::BatchDone done) {
+    done(InvalidField("num_batches", std::to_string(request.num_batches())));
+  };
+  Serving& serving = Serve();
+  Context context;
+  auto stream = serving.training->StreamBatches(&context);
+  ASSERT_TRUE(stream->Write(Several(At(0), 65)));
+  v1::Batch batch;
+  EXPECT_FALSE(stream->Read(&batch));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailsOf(status).field, "num_batches");
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("65"));
+}
+
 TEST_F(BatchStreamTest, AnErrorEndsTheStreamAsGetBatchWouldAndRepliesBeforeItStand) {
   auto succeed = engine_.get_batch;
   engine_.get_batch = [succeed](const v1::GetBatchRequest& request, v1::Batch* reply,

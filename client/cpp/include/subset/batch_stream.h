@@ -21,7 +21,8 @@ struct Connection;
 class EpochReader;
 }  // namespace client_internal
 
-// Fills in the next address and returns true, or returns false when there is none left.
+// Fills in the address of the next batch (num_batches does not count) and returns true, or returns
+// false when there is none left.
 using AddressSource = std::function<bool(v1::GetBatchRequest* request)>;
 
 // The share of `rank` in the steps first_step, first_step + 1, ... of an open epoch.
@@ -39,7 +40,7 @@ AddressSource LeasedBlocks(uint64_t run_uid, uint64_t epoch, const std::string& 
                            absl::Duration lease_time = absl::Seconds(60), uint32_t batch_size = 0);
 
 struct BatchStreamOptions {
-  uint32_t in_flight = 8;  // requests sent ahead, [1, 1024]; values outside are brought inside
+  uint32_t in_flight = 8;  // batches asked for ahead, [1, 1024]; values outside are brought inside
 };
 
 // Not thread-safe: one thread calls Next(). Has no thread of its own; the server works ahead on
