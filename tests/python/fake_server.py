@@ -188,10 +188,16 @@ class FakeServer(training_pb2_grpc.TrainingServiceServicer):
     def StreamBatches(self, requests: Any, context: Any) -> Any:
         self.calls["StreamBatches"] += 1
         limit = self.break_stream_after.popleft() if self.break_stream_after else None
-        for number, request in enumerate(requests):
-            if number == limit:
-                context.abort(grpc.StatusCode.UNAVAILABLE, "injected break")
-            yield self._batch(request, context)
+        number = 0
+        for request in requests:
+            assert request.num_batches <= 64
+            for _ in range(max(1, request.num_batches)):
+                if number == limit:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "injected break")
+                yield self._batch(request, context)
+                number += 1
+                if request.HasField("assigned"):
+                    request.assigned.step += 1
 
     def OpenSession(self, request: Any, context: Any) -> Any:
         def handle() -> Any:

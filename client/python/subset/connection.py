@@ -6,6 +6,7 @@ import atexit
 import gc
 import logging
 import os
+import queue
 import threading
 import time
 import weakref
@@ -36,6 +37,7 @@ _OPTIONS: List[Tuple[str, int]] = [
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.use_local_subchannel_pool", 1),
 ]
+_MAX_BATCHES = 64  # of one request
 _STREAM_SECONDS = 600.0  # a stream's deadline; it is then opened again where it stood
 
 _living: "weakref.WeakSet[Connection]" = weakref.WeakSet()
@@ -159,9 +161,9 @@ class Connection:
             self._wait(outage, failure)
 
     def stream_batches(
-        self, request: Callable[[int], Any], *, count: int, in_flight: int, patience: float
+        self, request: Callable[[int, int], Any], *, count: int, in_flight: int, patience: float
     ) -> "BatchStream":
-        """A reply for each of request(0) ... request(count - 1), in order.
+        """`count` batches, in order; request(number, size) asks for `size` from one on.
 
         Unavailable when no reply has come for `patience` seconds of retries.
         """
@@ -252,9 +254,10 @@ def _details(error: Any) -> Tuple[Optional[str], Optional[str]]:
 
 
 class BatchStream:
-    """Replies to `count` requests in order, several in flight; goes on after an outage.
+    """`count` batches in order, several in flight; goes on after an outage.
 
-    After a failure it asks for one batch at a time, then for one more at once after every
+    They are asked for by half of those in flight at a time: a request costs about as much as a
+    reply. After a failure it asks for one batch at a time, then for one more at once after every
     `in_flight` replies: a server that keeps failing is not asked for much that never arrives.
 
     One thread iterates; close() may come from any.
@@ -263,43 +266,43 @@ class BatchStream:
     def __init__(
         self,
         connection: Connection,
-        request: Callable[[int], Any],
+        request: Callable[[int, int], Any],
         count: int,
         in_flight: int,
         patience: float,
     ) -> None:
+        """`request(number, size)`: for `size` batches from one on."""
         self._connection = connection
         self._request = request
         self._count = count
         self._in_flight = in_flight
         self._patience = patience
-        self._window = in_flight  # requests that may be unanswered
+        self._window = in_flight  # batches that may be asked for and not here
         self._answered = 0
         self._closed = False
         self._call: Any = None
-        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[bytes]:
         connection = self._connection
         outage = Outage(connection.retry, self._patience, connection._nap)
         while self._answered < self._count:
             connection.check_process()
-            credits = threading.Semaphore(self._window)
-            live = [True]
-            before = self._answered
+            before = asked = self._answered
+            asks: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+            call: Any = None
             try:
-                with self._lock:
-                    if self._closed:
-                        return
-                    self._call = call = connection._stream_batches(
-                        self._ask(self._answered, credits, live), timeout=_STREAM_SECONDS
-                    )
+                # No lock: the collector may call close() in this thread, too, at any place.
+                self._call = call = connection._stream_batches(
+                    self._requests(before, asks), timeout=_STREAM_SECONDS
+                )
+                if self._closed:
+                    return
+                asked = self._ask(asks, asked)
                 for reply in call:
                     self._answered += 1
                     if self._window < self._in_flight and self._answered % self._in_flight == 0:
                         self._window += 1
-                        credits.release()
-                    credits.release()
+                    asked = self._ask(asks, asked)
                     outage.over()
                     yield reply
                     if self._answered == self._count:
@@ -317,27 +320,30 @@ class BatchStream:
             except ValueError as error:
                 raise Unavailable(f"the client for {connection.address} is closed") from error
             finally:
-                live[0] = False
-                credits.release()  # wakes the asking thread, which then ends
-                self._end_call()
-                call = None  # an error's traceback, which may be kept, keeps this frame
+                asks.put(0)  # the asking thread then ends
+                if call is not None:
+                    call.cancel()
+                self._call = call = None  # an error's traceback, which may be kept, keeps this frame
             self._window = 1
             connection._wait(outage, failure)
 
     def close(self) -> None:
-        """Ends the iteration, also from another thread. Safe to repeat."""
+        """Ends the iteration, also from another thread, or a finalizer. Safe to repeat."""
         self._closed = True
-        self._end_call()
-
-    def _end_call(self) -> None:
-        with self._lock:
-            call, self._call = self._call, None
+        call = self._call
         if call is not None:
             call.cancel()
 
-    def _ask(self, first: int, credits: threading.Semaphore, live: List[bool]) -> Iterable[Any]:
-        for number in range(first, self._count):
-            credits.acquire()
-            if not live[0] or self._closed:
-                return
-            yield self._request(number)
+    def _ask(self, asks: "queue.SimpleQueue[int]", asked: int) -> int:
+        """Asks for what the window has room for; returns how many that makes in all."""
+        while True:
+            size = min(max(1, self._window // 2), _MAX_BATCHES, self._count - asked)
+            if size == 0 or asked + size - self._answered > self._window:
+                return asked
+            asks.put(size)
+            asked += size
+
+    def _requests(self, number: int, asks: "queue.SimpleQueue[int]") -> Iterable[Any]:
+        while size := asks.get():
+            yield self._request(number, size)
+            number += size

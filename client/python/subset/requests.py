@@ -39,10 +39,13 @@ def share(
     *,
     probabilities: bool = True,
     replay: bool = False,
+    size: int = 1,
 ) -> Any:
-    """GetBatchRequest for the share of `rank` in one global batch."""
+    """GetBatchRequest for the share of `rank` in one global batch; in a stream, in `size` of them."""
     address = {"step": step, "rank": rank, "world_size": world_size}
-    return _batch(uid, epoch, probabilities=probabilities, replay=replay, assigned=address)
+    return _batch(
+        uid, epoch, probabilities=probabilities, replay=replay, assigned=address, num_batches=size
+    )
 
 
 def positions(

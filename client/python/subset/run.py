@@ -345,10 +345,10 @@ class Run(Accounts, Pools):
             raise ValueError(f"in_flight {in_flight} is outside [1, 1024]")
         uid = self.uid
 
-        def request(number: int) -> Any:
+        def request(number: int, size: int) -> Any:
             step = first_step + number
             return requests.share(
-                uid, epoch.epoch, step, rank, world_size, probabilities=probabilities
+                uid, epoch.epoch, step, rank, world_size, probabilities=probabilities, size=size
             )
 
         return self._connection.stream_batches(
