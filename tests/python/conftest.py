@@ -24,6 +24,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 # As the package does, which may come after a fake server here: see connection.py.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+os.environ.setdefault("GRPC_POLL_STRATEGY", "poll")
 
 import subset  # noqa: E402
 from away import Away  # noqa: E402

@@ -285,6 +285,38 @@ def test_a_process_that_ends_amid_an_epoch_ends_cleanly(fake: FakeServer) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_servers_may_go_away_beside_forked_workers() -> None:
+    script = """if True:
+        import os, subset, sys, time
+        subset.connect("127.0.0.1:1").close()  # before anything else imports grpc
+        import numpy as np
+        from fake_server import FakeServer
+        from subset.torch import draw_of
+
+        runs = []  # their reporters and streams go on asking
+        for _ in range(10):
+            fake = FakeServer()
+            run = subset.connect(fake.address).run("r", sampler="d/s", global_batch_size=10)
+            runs.append(run)
+            for step, indices in enumerate(run.batch_sampler()):
+                if step == 1 and os.fork() == 0:
+                    time.sleep(0.5)
+                    os._exit(0)
+                run.report(draw_of(indices), loss=np.ones(len(indices), np.float32))
+                if step == 5:
+                    break
+            fake.stop()
+        print("alive", flush=True)
+        os._exit(0)
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+    env["PYTHONPATH"] = os.pathsep.join([env.get("PYTHONPATH", ""), os.path.dirname(__file__)])
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, timeout=60, stdout=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+
+
 def test_a_call_that_ended_is_not_left_to_the_collector(fake: FakeServer) -> None:
     def calls() -> List[Any]:
         return [o for o in gc.get_objects() if type(o).__name__ == "_MultiThreadedRendezvous"]

@@ -75,6 +75,9 @@ class Connection:
         # gRPC's own fork handlers wait for its threads to stop, now and then for ever (seen with
         # 1.51), in the process that starts loader workers. Those must not use this channel anyway.
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+        # A connection that is gone here stays in epoll while loader workers hold what they have
+        # inherited of it, and its events then end this process (seen with 1.51). poll forgets it.
+        os.environ.setdefault("GRPC_POLL_STRATEGY", "poll")
         import grpc
 
         from subset.v1 import dataset_pb2_grpc, sampler_pb2_grpc, training_pb2_grpc
