@@ -78,7 +78,8 @@ absl::Status ValidateAddress(const v1::GetBatchRequest& request) {
   };
   if (request.num_batches() > 1) {
     return InvalidField("num_batches", absl::StrCat(request.num_batches(),
-                                                    " is outside [0, 1], or in a stream [0, 64]"));
+                                                    " is outside [0, 1], or in a stream [0, ",
+                                                    kMaxBatchesAsked, "]"));
   }
   switch (request.address_case()) {
     case v1::GetBatchRequest::kAssigned: {

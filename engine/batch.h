@@ -24,7 +24,10 @@ struct BatchAddress {
   uint32_t global_samples = 0;
 };
 
-// Checks what of a request does not depend on the epoch: kInvalidArgument.
+// The most that one request of a stream may ask for.
+inline constexpr uint32_t kMaxBatchesAsked = 64;
+
+// Checks what of a request for one batch does not depend on the epoch: kInvalidArgument.
 absl::Status ValidateAddress(const v1::GetBatchRequest& request);
 
 // Returns the range a valid request names. Fails with kOutOfRange, reason EPOCH_END.

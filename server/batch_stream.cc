@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/batch.h"
 #include "server/batch_draw.h"
 
 namespace subset {
@@ -13,7 +14,7 @@ constexpr size_t kMaxRequestBytes = 1024;  // far above any request of ours
 // How many batches a request asks for. One that asks for too many is drawn as it is, and refused.
 uint32_t CountOf(const v1::GetBatchRequest& request) {
   const uint32_t count = request.num_batches();
-  return count <= BatchStream::kMaxBatches ? std::max<uint32_t>(count, 1) : 1;
+  return count <= kMaxBatchesAsked ? std::max<uint32_t>(count, 1) : 1;
 }
 
 // From the address of one batch to that of the next.

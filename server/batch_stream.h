@@ -45,7 +45,6 @@ class BatchStreams {
 class BatchStream final : public grpc::ServerBidiReactor<v1::GetBatchRequest, grpc::ByteBuffer> {
  public:
   static constexpr size_t kMaxOutstanding = 1024;  // batches
-  static constexpr uint32_t kMaxBatches = 64;      // of one request
 
   BatchStream(const ServiceParts& parts, BatchStreams* streams,
               grpc::CallbackServerContext* context);

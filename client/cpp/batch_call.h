@@ -28,10 +28,11 @@ class BatchCall {
   BatchCall(const BatchCall&) = delete;
   BatchCall& operator=(const BatchCall&) = delete;
 
-  // Asks for those of `unanswered` that this call has not asked for yet, several in one request
-  // where they follow each other, and returns the answer to the first. Between calls the caller takes answered requests from the front and adds at the back.
-  // The batch is valid until the next call. Returns kDeadlineExceeded with open() still true when
-  // `timeout` passes; otherwise the error that ended the call.
+  // Asks for those of `unanswered` that this call has not asked for yet, once they are half of
+  // them, several in one request where they follow each other, and returns the answer to the first.
+  // Between calls the caller takes answered requests from the front and adds at the back. The batch
+  // is valid until the next call. Returns kDeadlineExceeded with open() still true when `timeout`
+  // passes; otherwise the error that ended the call.
   absl::StatusOr<const v1::Batch*> NextAnswer(const std::deque<v1::GetBatchRequest>& unanswered,
                                               absl::Duration timeout);
 
