@@ -9,6 +9,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "subset/client.h"
+#include "subset/v1/training.grpc.pb.h"
+#include "tests/client/fake_batch.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/fake_timing.h"
 #include "tests/testing/status_matchers.h"

@@ -8,6 +8,8 @@
 #include "client/cpp/connection.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/detailed_error.h"
+#include "tests/client/fake_batch.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/fake_timing.h"
 #include "tests/testing/status_matchers.h"

@@ -3,31 +3,18 @@
 #ifndef SUBSET_TESTS_CLIENT_FAKE_SERVER_H_
 #define SUBSET_TESTS_CLIENT_FAKE_SERVER_H_
 
+#include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/server.h>
 
-#include <deque>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "base/mutex.h"
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "subset/v1/dataset.grpc.pb.h"
-#include "subset/v1/sampler.grpc.pb.h"
-#include "subset/v1/training.grpc.pb.h"
+#include "subset/v1/training.pb.h"
 
 namespace subset {
 
-// Returns what a server sends: the code, and the details that name field and reason.
-grpc::Status DetailedError(grpc::StatusCode code, const std::string& message,
-                           const std::string& field, const std::string& reason);
-
-// The batch of `count` samples the fake gives at `position`: index i of the epoch is
-// (7 i + epoch) % 100, probability 0.01, weight 0.5 for even indices and 2 for odd ones.
-v1::Batch FakeBatch(uint64_t epoch, uint64_t position, uint32_t count);
+struct FakeState;
 
 // Thread-safe.
 class FakeServer {
@@ -60,17 +47,9 @@ class FakeServer {
   void Release();
 
  private:
-  class Datasets;
-  class Samplers;
-  class Training;
-  class Health;
-  struct State;
-
-  const std::unique_ptr<State> state_;
-  std::unique_ptr<Datasets> datasets_;
-  std::unique_ptr<Samplers> samplers_;
-  std::unique_ptr<Training> training_;
-  std::unique_ptr<Health> health_;
+  // Constant after construction; each is used by those below it.
+  const std::unique_ptr<FakeState> state_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

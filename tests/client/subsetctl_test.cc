@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/detailed_error.h"
 #include "tests/client/subsetctl_fixture.h"
 
 namespace subset::ctl {
