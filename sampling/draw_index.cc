@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -41,38 +40,83 @@ class LeafMaker {
         executor_(executor),
         result_(*result) {}
 
-  // Raising to a power is what takes most of the time, so it is not done once for the scale and
-  // once for the leaves: a guess of the scale is nearly always right, as the leaves themselves
-  // tell, and where it was not, leaves are made again.
+  // Reading scores, and raising them to a power, is what takes the time, so it is not done once for
+  // the scale and once for the leaves: the scale of a sample of the scores is nearly always right,
+  // as the leaves themselves tell, and where it was not, leaves are made again.
   void Make(const Guard& guard) {
-    const ScoreSummary summary = Summary(guard);
-    result_.any_positive = summary.largest_scored > 0;
-    const LeafScale unit(alpha_, summary, 0);
-    result_.scale.emplace(alpha_, summary, Powers(unit, kSampleEvery));
-    MakeLeaves();
-    if (result_.scale->IsThatOf(summary, result_.index->weights().total())) return;
-    const LeafScale exact(alpha_, summary, Powers(unit, kPiece));
-    if (exact.parameters().weight_exponent == result_.scale->parameters().weight_exponent) return;
-    result_.scale = exact;
-    MakeLeaves();
+    if (size_ <= kSampleEvery || !MakeByGuess(guard)) MakeExactly(guard);
   }
 
  private:
-  ScoreSummary Summary(const Guard& guard) const {
-    std::vector<ScoreSums> parts(NumParts(size_));
-    ForEachPart(executor_, size_, [&](size_t part, uint64_t first, uint64_t last) {
-      ScoreSums sums;
-      for (auto read = new_reader_(); first < last;) {
-        const auto scores = read(first, last - first);
-        AddScores(scores, &sums);
-        first += scores.size();
-      }
-      parts[part] = sums;
-    });
+  // Returns whether the leaves are right: not where some sample has no score, whose leaf goes by
+  // the mean of all.
+  bool MakeByGuess(const Guard& guard) {
+    const Sums guessed = SumPieces(kSampleEvery);
+    if (guessed.scores.scored < guessed.seen) return false;
+    SetScale(SummaryOf(guessed.scores, guessed.seen, guard), kSampleEvery);
     ScoreSums sums;
-    for (const ScoreSums& part : parts) AddSums(part, &sums);
-    sums.scored -= size_ - population_.size();
+    MakeLeaves(&sums);
+    const ScoreSummary summary = SummaryOf(sums, size_, guard);
+    result_.any_positive = summary.largest_scored > 0;
+    if (sums.scored < size_) return false;
+    const uint64_t total = result_.index->weights().total();
+    if (!result_.scale->IsThatOf(summary, total)) return false;
+    LeafScale::Parameters parameters = result_.scale->parameters();
+    parameters.unscored = summary.unscored;
+    result_.scale.emplace(alpha_, parameters);
+    return true;
+  }
+
+  void MakeExactly(const Guard& guard) {
+    const Sums sums = SumPieces(kPiece);
+    const ScoreSummary summary = SummaryOf(sums.scores, size_, guard);
+    result_.any_positive = summary.largest_scored > 0;
+    SetScale(summary, kSampleEvery);
+    MakeLeaves(nullptr);
+    if (result_.scale->IsThatOf(summary, result_.index->weights().total())) return;
+    const auto guess = result_.scale->parameters().weight_exponent;
+    SetScale(summary, kPiece);
+    if (result_.scale->parameters().weight_exponent != guess) MakeLeaves(nullptr);
+  }
+
+  // Calls f(part, scores) for a piece of every `step` scores.
+  template <typename F>
+  void ForEachPiece(uint64_t step, F f) const {
+    ForEachPart(executor_, size_, [&](size_t part, uint64_t first, uint64_t last) {
+      for (auto read = new_reader_(); first < last; first += step) {
+        f(part, read(first, std::min(kPiece, last - first)));
+      }
+    });
+  }
+
+  struct Sums {
+    ScoreSums scores;
+    uint64_t seen = 0;
+  };
+  Sums SumPieces(uint64_t step) const {
+    std::vector<Sums> parts(NumParts(size_));
+    ForEachPiece(step, [&](size_t part, auto scores) {
+      AddScores(scores, &parts[part].scores);
+      parts[part].seen += scores.size();
+    });
+    Sums sums;
+    for (const Sums& part : parts) {
+      AddSums(part.scores, &sums.scores);
+      sums.seen += part.seen;
+    }
+    return sums;
+  }
+
+  // Of the population, by what `seen` scores add up to.
+  ScoreSummary SummaryOf(ScoreSums sums, uint64_t seen, const Guard& guard) const {
+    const uint64_t unscored = seen - sums.scored;
+    sums.scored = population_.size() - unscored;
     return Summarise(sums, population_.size(), guard);
+  }
+
+  void SetScale(const ScoreSummary& summary, uint64_t step) {
+    const LeafScale unit(alpha_, summary, 0);
+    result_.scale.emplace(alpha_, summary, Powers(unit, step));
   }
 
   // The sum of all powers, by that of a piece of every `step` scores.
@@ -82,14 +126,9 @@ class LeafMaker {
       uint64_t seen = 0;
     };
     std::vector<Sum> parts(NumParts(size_));
-    ForEachPart(executor_, size_, [&](size_t part, uint64_t first, uint64_t last) {
-      Sum sum;
-      for (auto read = new_reader_(); first < last; first += step) {
-        const auto scores = read(first, std::min(kPiece, last - first));
-        sum.powers += scale.SumPowers(scores);
-        sum.seen += scores.size();
-      }
-      parts[part] = sum;
+    ForEachPiece(step, [&](size_t part, auto scores) {
+      parts[part].powers += scale.SumPowers(scores);
+      parts[part].seen += scores.size();
     });
     Sum sum;
     for (const Sum& part : parts) {
@@ -99,13 +138,19 @@ class LeafMaker {
     return sum.powers / static_cast<double>(sum.seen) * static_cast<double>(size_);
   }
 
-  void MakeLeaves() {
-    std::vector<uint64_t> clamped(NumParts(size_));
+  // With `sums`, adds up the scores as well, while they are in the cache.
+  void MakeLeaves(ScoreSums* sums) {
+    struct Part {
+      uint64_t clamped = 0;
+      ScoreSums sums;
+    };
+    std::vector<Part> parts(NumParts(size_));
     const auto encode = [&](uint64_t first, absl::Span<Leaf> out) {
-      uint64_t& outside = clamped[first / kPartSize];
+      Part& part = parts[first / kPartSize];
       for (auto read = new_reader_(); !out.empty();) {
         const auto scores = read(first, out.size());
-        outside += result_.scale->Encode(scores, out.subspan(0, scores.size()));
+        part.clamped += result_.scale->Encode(scores, out.subspan(0, scores.size()));
+        if (sums != nullptr) AddScores(scores, &part.sums);
         first += scores.size();
         out.remove_prefix(scores.size());
       }
@@ -121,8 +166,13 @@ class LeafMaker {
         sum_part(first, last);
       });
     };
+    result_.index.reset();  // before there is a second one
     result_.index = std::make_unique<StratumIndex>(population_, fill);
-    result_.clamped = std::accumulate(clamped.begin(), clamped.end(), uint64_t{0});
+    result_.clamped = 0;
+    for (const Part& part : parts) {
+      result_.clamped += part.clamped;
+      if (sums != nullptr) AddSums(part.sums, sums);
+    }
   }
 
   const Population& population_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <set>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/status_macros.h"
 #include "sampling/forgetting.h"
 #include "sampling/number_range.h"
+#include "sampling/pack_bits.h"
 #include "sampling/parts.h"
 #include "sampling/rank_cut.h"
 #include "sampling/strata.h"
@@ -77,18 +77,6 @@ class Source {
   std::vector<const void*> chunks_;
   ColumnView view_;
 };
-
-// Returns bits 0 .. 63 from bytes that are 0 or 1.
-uint64_t PackBits(const uint8_t* bytes) {
-  constexpr uint64_t kGather = 0x0102040810204080;  // brings bit 8 k to bit 56 + k
-  uint64_t bits = 0;
-  for (int k = 0; k < 8; ++k) {
-    uint64_t eight;
-    std::memcpy(&eight, bytes + 8 * k, sizeof(eight));
-    bits |= (eight * kGather >> 56) << (8 * k);
-  }
-  return bits;
-}
 
 // Keeps the members for which keep(value) holds.
 template <typename T, typename Keep>

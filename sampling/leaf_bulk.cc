@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <optional>
 
 #include "sampling/leaf_bulk_simd.h"
 #include "sampling/leaf_math.h"
+#include "sampling/pack_bits.h"
 #include "sampling/simd.h"
 
 #define SUBSET_TARGET
 #include "sampling/leaf_bulk_loops.inc"
+#include "sampling/leaf_quick_block.inc"
 #include "sampling/leaf_quick_loops.inc"
+#include "sampling/leaf_sum_loops.inc"
 
 namespace subset::sampling {
 namespace leaf_bulk_internal {
@@ -25,7 +26,6 @@ const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLo
 namespace {
 
 using leaf_bulk_internal::Loops;
-using leaf_bulk_internal::QuickLaw;
 
 const Loops& ActiveLoops() {
   switch (ActiveSimdLevel()) {
@@ -52,33 +52,6 @@ void ForEachPiece(absl::Span<const float> scores, F f) {
   }
 }
 
-// Returns the law as the quick loop takes it; nothing where floats are too narrow for it, or what
-// is unscored is clamped.
-std::optional<QuickLaw> QuickLawOf(const PowerLaw& law, const Loops& loops) {
-  constexpr int kMaxExponent = 512;
-  constexpr double kMaxAlpha = 64;
-  QuickLaw quick;
-  quick.exact = law;
-  quick.score_exponent = std::ilogb(law.score_factor);
-  quick.weight_exponent = std::ilogb(law.weight_factor);
-  if (std::abs(quick.score_exponent) > kMaxExponent ||
-      std::abs(quick.weight_exponent) > kMaxExponent || law.alpha > kMaxAlpha) {
-    return std::nullopt;
-  }
-  quick.factor = static_cast<float>(law.score_factor * law.weight_factor);
-  quick.is_power = law.alpha != 1;
-  quick.alpha = static_cast<float>(law.alpha);
-  quick.alpha_high = leaf_internal::FromBits(leaf_internal::BitsOf(quick.alpha) & 0xfffff000);
-  quick.alpha_low = static_cast<float>(law.alpha - quick.alpha_high);
-  // Powers are off by 3.4 alpha + 6.3 units at most, and by less in the range of small leaves.
-  quick.off = quick.is_power ? static_cast<uint32_t>(4 * law.alpha) + 9 : 1;
-  const double unscored = std::nan("");
-  Leaf leaf;
-  if (loops.encode(law, &unscored, 1, &leaf) > 0) return std::nullopt;
-  quick.unscored_leaf = leaf;
-  return quick;
-}
-
 }  // namespace
 
 uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
@@ -86,15 +59,13 @@ uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
   return ActiveLoops().encode(law, scores.data(), scores.size(), leaves.data());
 }
 
-uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const float> scores,
+uint64_t EncodeLeaves(const QuickLaw& law, absl::Span<const float> scores,
                       absl::Span<Leaf> leaves) {
   const Loops& loops = ActiveLoops();
-  if (const auto quick = QuickLawOf(law, loops)) {
-    return loops.quick(*quick, scores.data(), scores.size(), leaves.data());
-  }
+  if (law.applies) return loops.quick(law, scores.data(), scores.size(), leaves.data());
   uint64_t clamped = 0;
   ForEachPiece(scores, [&](size_t first, absl::Span<const double> piece) {
-    clamped += loops.encode(law, piece.data(), piece.size(), leaves.data() + first);
+    clamped += loops.encode(law.exact, piece.data(), piece.size(), leaves.data() + first);
   });
   return clamped;
 }

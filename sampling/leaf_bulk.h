@@ -9,26 +9,15 @@
 
 #include "absl/types/span.h"
 #include "sampling/leaf.h"
+#include "sampling/power_law.h"
 
 namespace subset::sampling {
-
-// The weight of a score > 0: (score * score_factor)^alpha * weight_factor; 0 of another score.
-struct PowerLaw {
-  double alpha = 1;
-  double score_factor = 1;   // a power of two
-  double weight_factor = 1;  // likewise
-  double unscored = 1;       // the score that NaN stands for
-  // What is raised to an alpha that is not 1 is kept between these, so that powers are within
-  // 2^-1000 .. 2^1000; where it is 1, the least is 0.
-  double least_base = 0;
-  double largest_base = 1;
-};
 
 // Writes the leaf of each score; returns how many weights were clamped: above the largest leaf's,
 // or below a half. Spans of the same length. Floats give the same leaves several times as fast.
 uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const double> scores,
                       absl::Span<Leaf> leaves);
-uint64_t EncodeLeaves(const PowerLaw& law, absl::Span<const float> scores, absl::Span<Leaf> leaves);
+uint64_t EncodeLeaves(const QuickLaw& law, absl::Span<const float> scores, absl::Span<Leaf> leaves);
 
 // Returns the sum of the weights before weight_factor, the same on every machine.
 double SumPowers(const PowerLaw& law, absl::Span<const double> scores);
@@ -37,7 +26,7 @@ double SumPowers(const PowerLaw& law, absl::Span<const float> scores);
 // What scores add up to; negative ones count as 0, NaN as not scored. Sums go by lanes, so that
 // they are the same on every machine.
 struct ScoreSums {
-  static constexpr size_t kLanes = 8;
+  static constexpr size_t kLanes = 16;
   double lanes[kLanes] = {};
   double largest = 0;
   uint64_t scored = 0;  // how many

@@ -6,10 +6,13 @@
 
 #include "sampling/leaf_bulk_simd.h"
 #include "sampling/leaf_math.h"
+#include "sampling/pack_bits.h"
 
 #define SUBSET_TARGET __attribute__((target("avx2")))
 #include "sampling/leaf_bulk_loops.inc"
+#include "sampling/leaf_quick_block.inc"
 #include "sampling/leaf_quick_loops.inc"
+#include "sampling/leaf_sum_loops.inc"
 
 namespace subset::sampling::leaf_bulk_internal {
 

@@ -11,20 +11,7 @@
 namespace subset::sampling::leaf_bulk_internal {
 
 inline constexpr size_t kLine = 32;
-
-// A power law as quick takes it, in floats.
-struct QuickLaw {
-  PowerLaw exact;
-  int32_t score_exponent;  // of the law's factors
-  int32_t weight_exponent;
-  bool is_power;  // alpha is not 1
-  float factor;   // of a score, where it is
-  float alpha;
-  float alpha_high;  // its 12 leading bits,
-  float alpha_low;   // and the rest
-  uint32_t off;      // a power is within so many units of the last place
-  uint32_t unscored_leaf;
-};
+inline constexpr size_t kWord = 64;
 
 struct Loops {
   uint64_t (*encode)(const PowerLaw& law, const double* scores, size_t count, Leaf* leaves);

@@ -43,6 +43,26 @@ PowerLaw LawOf(double alpha, const LeafScale::Parameters& parameters) {
   return law;
 }
 
+LeafScale::Parameters Fitting(double alpha, const ScoreSummary& summary, double powers,
+                              int32_t score_exponent) {
+  LeafScale::Parameters parameters;
+  parameters.unscored = summary.unscored;
+  parameters.score_exponent = score_exponent;
+  parameters.weight_exponent = kMeanExponent;
+  const double mean = powers / static_cast<double>(summary.samples);
+  if (!(mean > 0)) return parameters;
+  int exponent;
+  std::frexp(mean, &exponent);  // mean in [2^(exponent - 1), 2^exponent)
+  const double largest = Power(LawOf(alpha, parameters), summary.largest);
+  int32_t& weight_exponent = parameters.weight_exponent;
+  weight_exponent -= exponent;
+  while (std::ldexp(largest, weight_exponent) > kMaxLeafWeight &&
+         exponent + weight_exponent > kLeastMeanExponent) {
+    --weight_exponent;
+  }
+  return parameters;
+}
+
 }  // namespace
 
 ScoreSummary Summarise(const ScoreSums& sums, uint64_t n, const Guard& guard) {
@@ -57,26 +77,10 @@ ScoreSummary Summarise(const ScoreSums& sums, uint64_t n, const Guard& guard) {
 }
 
 LeafScale::LeafScale(double alpha, const Parameters& parameters)
-    : parameters_(parameters), law_(LawOf(alpha, parameters)) {}
+    : parameters_(parameters), law_(LawOf(alpha, parameters)), quick_(law_) {}
 
-LeafScale::LeafScale(double alpha, const ScoreSummary& summary, double powers) {
-  parameters_.unscored = summary.unscored;
-  parameters_.score_exponent = ScoreExponent(summary.largest);
-  parameters_.weight_exponent = kMeanExponent;
-  law_ = LawOf(alpha, parameters_);
-  const double mean = powers / static_cast<double>(summary.samples);
-  if (!(mean > 0)) return;
-  int exponent;
-  std::frexp(mean, &exponent);  // mean in [2^(exponent - 1), 2^exponent)
-  const double largest = Power(law_, summary.largest);
-  int32_t& weight_exponent = parameters_.weight_exponent;
-  weight_exponent -= exponent;
-  while (std::ldexp(largest, weight_exponent) > kMaxLeafWeight &&
-         exponent + weight_exponent > kLeastMeanExponent) {
-    --weight_exponent;
-  }
-  law_.weight_factor = std::ldexp(1.0, weight_exponent);
-}
+LeafScale::LeafScale(double alpha, const ScoreSummary& summary, double powers)
+    : LeafScale(alpha, Fitting(alpha, summary, powers, ScoreExponent(summary.largest))) {}
 
 bool LeafScale::IsThatOf(const ScoreSummary& summary, uint64_t total) const {
   if (Power(law_, summary.largest) * law_.weight_factor > kMaxLeafWeight) return false;
@@ -87,7 +91,7 @@ bool LeafScale::IsThatOf(const ScoreSummary& summary, uint64_t total) const {
   const double least = (1 - kRelative) * (sum - most_off) / law_.weight_factor;
   const double most = (1 + kRelative) * (sum + most_off) / law_.weight_factor;
   const auto exponent = [&](double powers) {
-    return LeafScale(law_.alpha, summary, powers).parameters_.weight_exponent;
+    return Fitting(law_.alpha, summary, powers, parameters_.score_exponent).weight_exponent;
   };
   return least > 0 && exponent(least) == parameters_.weight_exponent &&
          exponent(most) == parameters_.weight_exponent;

@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
+#include "sampling/power_law.h"
 #include "sampling/spec.h"
 
 namespace subset::sampling {
@@ -47,8 +48,8 @@ class LeafScale {
   // scale for 0 gives it), or a guess of it.
   LeafScale(double alpha, const ScoreSummary& summary, double powers);
 
-  // Whether that sum surely gives this scale, seen from the total weight of the leaves which this
-  // scale has given those scores.
+  // Whether that sum surely gives this scale, or would if score_exponent were this one, seen from
+  // the total weight of the leaves which this scale has given those scores.
   bool IsThatOf(const ScoreSummary& summary, uint64_t total) const;
 
   const Parameters& parameters() const { return parameters_; }
@@ -62,7 +63,7 @@ class LeafScale {
     return EncodeLeaves(law_, scores, leaves);
   }
   uint64_t Encode(absl::Span<const float> scores, absl::Span<Leaf> leaves) const {
-    return EncodeLeaves(law_, scores, leaves);
+    return EncodeLeaves(quick_, scores, leaves);
   }
 
   // Returns the sum of the powers of scores, the same on every machine.
@@ -76,6 +77,7 @@ class LeafScale {
  private:
   Parameters parameters_;
   PowerLaw law_;
+  QuickLaw quick_;
 };
 
 }  // namespace subset::sampling
