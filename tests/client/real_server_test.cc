@@ -1,7 +1,6 @@
 // The C++ library against a real subsetd.
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,8 +11,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "subset/client.h"
-#include "tests/client/server_process.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/subsetd_process.h"
 #include "tests/testing/temp_dir.h"
 
 namespace subset {
@@ -27,12 +26,27 @@ constexpr size_t kSamples = 10'000;
 
 class RealServerTest : public ::testing::Test {
  protected:
-  RealServerTest() : server_(std::make_unique<ServerProcess>(dir_.File("data"))) {
+  RealServerTest() {
+    Serve();
     ClientOptions options;
     options.retry.max_attempts = 200;  // a killed server takes a while to come back
     options.retry.max_backoff = absl::Milliseconds(200);
-    client_ = *Client::Connect(server_->address(), options);
+    client_ = *Client::Connect(server_->grpc_address(), options);
   }
+
+  // Returns once it serves.
+  void Serve(const std::string& listen = "127.0.0.1:0") {
+    std::vector<std::string> flags = SubsetdProcess::ServeFlags(dir_.File("data"));
+    flags.push_back("--listen=" + listen);
+    server_ = std::make_unique<SubsetdProcess>(flags);
+    EXPECT_TRUE(server_->WaitUntilServing()) << server_->Output();
+  }
+  void Kill() {
+    server_->Signal(SIGKILL);
+    server_->Wait();
+  }
+  // At the address it had.
+  void Restart() { Serve(server_->grpc_address()); }
 
   v1::Run MakeRun(const std::string& preset) {
     std::vector<uint8_t> labels(kSamples);
@@ -66,7 +80,7 @@ class RealServerTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<SubsetdProcess> server_;
   std::unique_ptr<Client> client_;
 };
 
@@ -151,9 +165,8 @@ TEST_F(RealServerTest, AStreamSurvivesAKilledServer) {
   uint64_t next_step = 0;
   while (true) {
     if (next_step == 40) {
-      const std::string address = server_->address();
-      server_->End(SIGKILL);
-      server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+      Kill();
+      Restart();
     }
     ASSERT_OK_AND_ASSIGN(const BatchView* batch, stream->Next(absl::Minutes(1)));
     if (batch == nullptr) break;
@@ -180,7 +193,6 @@ TEST_F(RealServerTest, UniformBatchesFillInUntilAKilledServerIsBack) {
     if (batch == nullptr) break;
     expected.emplace_back(batch->indices().begin(), batch->indices().end());
   }
-  const std::string address = server_->address();
   const auto batches = make(OnOutage::kUniform);
   uint64_t step = 0, local = 0;
   bool last_is_local = false;
@@ -197,10 +209,10 @@ TEST_F(RealServerTest, UniformBatchesFillInUntilAKilledServerIsBack) {
   };
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(next());
   EXPECT_EQ(local, 0u);
-  server_->End(SIGKILL);
+  Kill();
   while (step < 40) ASSERT_TRUE(next());
   EXPECT_GT(local, 20u) << "what had arrived before is given out";
-  server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+  Restart();
   EXPECT_THAT(client_->CheckHealth("", absl::Minutes(1)), IsOkAndHolds(true));
   while (next()) {
     // A busy machine may be asked again after a pause: as long as these steps take.
@@ -217,15 +229,14 @@ TEST_F(RealServerTest, AnIdleClientFindsAServerThatWasAwayForLong) {
   const v1::Run run = MakeRun("uniform");
   ClientOptions options;
   options.retry.max_attempts = 10'000;
-  ASSERT_OK_AND_ASSIGN(const auto client, Client::Connect(server_->address(), options));
+  ASSERT_OK_AND_ASSIGN(const auto client, Client::Connect(server_->grpc_address(), options));
   v1::GetRunRequest request;
   request.set_name("r");
   ASSERT_OK(client->GetRun(request));
-  const std::string address = server_->address();
-  server_->End(SIGKILL);
+  Kill();
   // UNAVAILABLE, or its time is over while it waits to try again.
   EXPECT_FALSE(client->GetRun(request, absl::Seconds(4)).ok());
-  server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+  Restart();
   const absl::Time back = absl::Now();
   ASSERT_OK_AND_ASSIGN(const v1::Run again, client->GetRun(request));
   RecordProperty("milliseconds_to_notice",
@@ -247,9 +258,8 @@ TEST_F(RealServerTest, ALeasedEpochSurvivesADeadWorkerAndAKilledServer) {
   std::multiset<uint64_t> acknowledged;
   for (uint64_t batches = 0;; ++batches) {
     if (batches == 40) {
-      const std::string address = server_->address();
-      server_->End(SIGKILL);
-      server_ = std::make_unique<ServerProcess>(dir_.File("data"), address);
+      Kill();
+      Restart();
     }
     ASSERT_OK_AND_ASSIGN(const BatchView* batch, stream->Next(absl::Minutes(1)));
     if (batch == nullptr) break;
@@ -422,7 +432,8 @@ TEST_F(RealServerTest, ErrorsNameFieldAndReason) {
   EXPECT_THAT(client_->GetBatch(request),
               AllOf(StatusIs(absl::StatusCode::kOutOfRange), ReasonIs("EPOCH_END")));
   EXPECT_THAT(client_->CheckHealth(""), IsOkAndHolds(true));
-  EXPECT_EQ(server_->End(SIGTERM), 0) << "drains and exits with 0";
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0) << "drains and exits with 0";
 }
 
 }  // namespace

@@ -4,20 +4,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/data_directory.h"
 #include "tests/server/health_client.h"
 #include "tests/server/http_get.h"
 #include "tests/server/serving.h"
-#include "tests/server/subsetd_process.h"
+#include "tests/testing/read_file.h"
+#include "tests/testing/subsetd_process.h"
 
 namespace subset {
 namespace {
@@ -33,9 +31,7 @@ class ProcessTest : public ::testing::Test {
  protected:
   std::string data_dir() const { return dir_.File("data"); }
   std::vector<std::string> Flags(const std::vector<std::string>& more = {}) {
-    // A fresh port file for each process: one that ends takes its own away.
-    std::vector<std::string> flags =
-        SubsetdProcess::ServeFlags(data_dir(), dir_.File(absl::StrCat("ports", processes_++)));
+    std::vector<std::string> flags = SubsetdProcess::ServeFlags(data_dir());
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   }
@@ -60,13 +56,11 @@ class ProcessTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  int processes_ = 0;
 };
 
 TEST_F(ProcessTest, ServesFromItsEnvironment) {
-  SubsetdProcess process({"--port_file=" + dir_.File("ports")},
-                         {"SUBSET_DATA_DIR=" + data_dir(), "SUBSET_LISTEN=127.0.0.1:0",
-                          "SUBSET_METRICS_LISTEN=", "SUBSET_DRAIN_DELAY=0s"});
+  SubsetdProcess process({}, {"SUBSET_DATA_DIR=" + data_dir(), "SUBSET_LISTEN=127.0.0.1:0",
+                              "SUBSET_METRICS_LISTEN=", "SUBSET_DRAIN_DELAY=0s"});
   ASSERT_TRUE(process.WaitUntilServing()) << process.Output();
   EXPECT_EQ(process.metrics_address(), "");
   process.Signal(SIGTERM);
@@ -130,8 +124,7 @@ TEST_F(ProcessTest, ANewerFormatIsRefusedAndLeftAsItIs) {
   const std::string newer = FormatFileText(kStorageFormat + 1);
   std::ofstream(path) << newer;
   ExpectRefusal(Flags(), {path, "newer"});
-  std::ifstream file(path);
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), newer);
+  EXPECT_EQ(ReadFile(path), newer);
 }
 
 TEST_F(ProcessTest, DamageIsRefusedNamingTheFile) {

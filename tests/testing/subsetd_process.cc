@@ -1,25 +1,21 @@
-#include "tests/server/subsetd_process.h"
+#include "tests/testing/subsetd_process.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <iterator>
+#include <cstdlib>
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "tests/testing/read_file.h"
 #include "tests/testing/wait_for_file.h"
 
 namespace subset {
 namespace {
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -34,11 +30,12 @@ SubsetdProcess::SubsetdProcess(const std::vector<std::string>& flags,
                                const std::vector<std::string>& environment) {
   std::vector<std::string> args = {SUBSETD_PATH};
   args.insert(args.end(), flags.begin(), flags.end());
+  args.push_back("--port_file=" + port_file());
   std::vector<std::string> env = environment;
-  std::vector<char*> argv = Pointers(args), envp = Pointers(env);
-  for (const std::string& flag : flags) {
-    if (absl::StartsWith(flag, "--port_file=")) port_file_ = flag.substr(12);
+  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name)) env.push_back(absl::StrCat(name, "=", value));
   }
+  std::vector<char*> argv = Pointers(args), envp = Pointers(env);
   const int out = open(dir_.File("output").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   SUBSET_CHECK(out >= 0);
   pid_ = vfork();  // the child does nothing but exec: threads of ours do not matter
@@ -59,15 +56,14 @@ SubsetdProcess::~SubsetdProcess() {
   }
 }
 
-std::vector<std::string> SubsetdProcess::ServeFlags(const std::string& data_dir,
-                                                    const std::string& port_file) {
+std::vector<std::string> SubsetdProcess::ServeFlags(const std::string& data_dir) {
   return {"--data_dir=" + data_dir, "--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0",
-          "--port_file=" + port_file, "--drain_delay=0s"};
+          "--drain_delay=0s"};
 }
 
 bool SubsetdProcess::WaitUntilServing() {
-  if (HasEnded() || !WaitForFile(port_file_, pid_)) return false;
-  std::istringstream lines(ReadFile(port_file_));
+  if (HasEnded() || !WaitForFile(port_file(), pid_)) return false;
+  std::istringstream lines(ReadFile(port_file()));
   for (std::string line; std::getline(lines, line);) {
     if (absl::StartsWith(line, "grpc=")) grpc_address_ = line.substr(5);
     if (absl::StartsWith(line, "metrics=")) metrics_address_ = line.substr(8);

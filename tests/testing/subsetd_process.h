@@ -1,7 +1,7 @@
 // A real subsetd process.
 
-#ifndef SUBSET_TESTS_SERVER_SUBSETD_PROCESS_H_
-#define SUBSET_TESTS_SERVER_SUBSETD_PROCESS_H_
+#ifndef SUBSET_TESTS_TESTING_SUBSETD_PROCESS_H_
+#define SUBSET_TESTS_TESTING_SUBSETD_PROCESS_H_
 
 #include <sys/types.h>
 
@@ -15,18 +15,18 @@ namespace subset {
 // Not thread-safe. Killed at the end of its life if it still runs.
 class SubsetdProcess {
  public:
-  // Starts the program with `flags` and `environment` ("KEY=VALUE"), nothing else.
+  // Starts the program with `flags`, a port file and `environment` ("KEY=VALUE"). Of this process's
+  // own environment it has what sanitizers read, nothing else.
   explicit SubsetdProcess(const std::vector<std::string>& flags,
                           const std::vector<std::string>& environment = {});
   ~SubsetdProcess();
   SubsetdProcess(const SubsetdProcess&) = delete;
   SubsetdProcess& operator=(const SubsetdProcess&) = delete;
 
-  // Waits until it serves, if it was given port_file(); false if it has ended before.
+  // Waits until it serves; false if it has ended before.
   bool WaitUntilServing();
   // Flags to serve `data_dir` on free loopback ports, with no drain delay.
-  static std::vector<std::string> ServeFlags(const std::string& data_dir,
-                                             const std::string& port_file);
+  static std::vector<std::string> ServeFlags(const std::string& data_dir);
 
   void Signal(int number);
   // Waits for the end; returns the exit status, or -N for an end by signal N.
@@ -40,9 +40,9 @@ class SubsetdProcess {
 
  private:
   bool HasEnded();
+  std::string port_file() const { return dir_.File("ports"); }
 
   TempDir dir_;
-  std::string port_file_;
   pid_t pid_ = -1;
   bool ended_ = false;
   int status_ = 0;
@@ -52,4 +52,4 @@ class SubsetdProcess {
 
 }  // namespace subset
 
-#endif  // SUBSET_TESTS_SERVER_SUBSETD_PROCESS_H_
+#endif  // SUBSET_TESTS_TESTING_SUBSETD_PROCESS_H_
