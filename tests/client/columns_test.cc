@@ -12,6 +12,8 @@
 #include "client/cpp/columns/npy.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/bytes.h"
+#include "tests/testing/read_file.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -21,11 +23,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-template <class T>
-std::string Bytes(const std::vector<T>& values) {
-  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-}
 
 template <class T>
 std::vector<T> Values(const ColumnValues& column) {
@@ -245,8 +242,7 @@ TEST_F(ColumnsTest, IdxOfAnotherKindOrLengthIsRefused) {
 
 TEST_F(ColumnsTest, AGzipFileCutAnywhereIsRefused) {
   WriteGzipped(Npy("<i4", 300, std::string(1200, 7)));
-  std::ifstream file(dir_.File("file.gz"), std::ios::binary);
-  const std::string whole((std::istreambuf_iterator<char>(file)), {});
+  const std::string whole = ReadFile(dir_.File("file.gz"));
   for (size_t size = 20; size < whole.size(); size += 3) {
     EXPECT_FALSE(One(whole.substr(0, size)).ok()) << size;
   }

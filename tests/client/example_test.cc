@@ -1,6 +1,5 @@
 // The example at the top of subset/client.h, compiled, run, and compared with the comment.
 
-#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "subset/client.h"
 #include "tests/client/fake_server.h"
+#include "tests/testing/read_file.h"
 #include "tests/testing/status_matchers.h"
 
 namespace subset {
@@ -62,13 +62,6 @@ TEST(ExampleTest, RunsAsPrinted) {
   EXPECT_EQ(server.reports().size(), 5u);
 }
 
-std::string Slurp(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // Lines of code between the markers, without indentation.
 std::vector<std::string> Lines(const std::string& text, const std::string& begin,
                                const std::string& end, absl::string_view prefix) {
@@ -89,9 +82,9 @@ std::vector<std::string> Lines(const std::string& text, const std::string& begin
 
 TEST(ExampleTest, IsTheHeadersComment) {
   const std::string header =
-      Slurp(std::string(SUBSET_SOURCE_DIR) + "/client/cpp/include/subset/client.h");
+      ReadFile(std::string(SUBSET_SOURCE_DIR) + "/client/cpp/include/subset/client.h");
   const std::string source =
-      Slurp(std::string(SUBSET_SOURCE_DIR) + "/tests/client/example_test.cc");
+      ReadFile(std::string(SUBSET_SOURCE_DIR) + "/tests/client/example_test.cc");
   const auto printed = Lines(absl::StrReplaceAll(header, {{"\"localhost:50051\"", "address"}}),
                              "//   SUBSET_ASSIGN", "// Errors are", "//");
   auto compiled = Lines(source, "  SUBSET_ASSIGN", "  // EXAMPLE ENDS", "");

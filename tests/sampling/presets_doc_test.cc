@@ -1,13 +1,12 @@
 // docs/strategies.md shows the table of presets the code has, between two markers.
 
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 #include "sampling/presets.h"
+#include "tests/testing/read_file.h"
 
 namespace subset::sampling {
 namespace {
@@ -43,11 +42,7 @@ std::string Table() {
 }
 
 TEST(PresetsDocTest, TheTableInTheManualIsTheOneInTheCode) {
-  std::ifstream file(SUBSET_SOURCE_DIR "/docs/strategies.md");
-  ASSERT_TRUE(file.good());
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string doc = text.str();
+  const std::string doc = ReadFile(SUBSET_SOURCE_DIR "/docs/strategies.md");
   const std::string begin = "<!-- presets: checked against the code -->\n";
   const std::string end = "<!-- end of presets -->";
   const size_t first = doc.find(begin);

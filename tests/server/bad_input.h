@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "storage/rocks_store.h"
 #include "tests/server/serving.h"
+#include "tests/testing/bytes.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -27,11 +28,6 @@ namespace subset {
 using Code = grpc::StatusCode;
 
 inline constexpr uint64_t kSamples = 1000;
-
-template <typename T>
-std::string Bytes(const std::vector<T>& values) {
-  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-}
 
 template <typename Message>
 std::string Deterministic(const Message& message) {

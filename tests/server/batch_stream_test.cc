@@ -92,11 +92,8 @@ class BatchStreamTest : public ::testing::Test {
     serving_ = std::make_unique<Serving>(&engine_);
     return *serving_;
   }
-  double Metric(const std::string& series) {
-    return SeriesValue(MetricsText(*serving_->metrics.collectable()), series);
-  }
   void WaitForMetric(const std::string& series, double value) {
-    while (Metric(series) != value) std::this_thread::yield();
+    while (serving_->Metric(series) != value) std::this_thread::yield();
   }
   static constexpr char kReceived[] =
       "grpc_server_msg_received_total{grpc_method=\"StreamBatches\","
@@ -156,7 +153,7 @@ TEST_F(BatchStreamTest, NotMoreThan1024AreOutstanding) {
   v1::Dataset dataset;
   EXPECT_EQ(serving.datasets->GetDataset(&other, {}, &dataset).error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(Metric(kReceived), 1024);
+  EXPECT_EQ(serving_->Metric(kReceived), 1024);
   v1::Batch batch;
   for (uint64_t i = 0; i < 1500; ++i) {
     held_.LetOneGo();
@@ -236,7 +233,7 @@ TEST_F(BatchStreamTest, OutstandingAreBatchesNotRequests) {
   v1::Dataset dataset;
   EXPECT_EQ(serving.datasets->GetDataset(&other, {}, &dataset).error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(Metric(kReceived), 1024 / 64);
+  EXPECT_EQ(serving_->Metric(kReceived), 1024 / 64);
   v1::Batch batch;
   for (uint64_t i = 0; i < 20 * 64; ++i) {
     held_.LetOneGo();
@@ -407,9 +404,9 @@ TEST_F(BatchStreamTest, BatchesAreCountedOnceOnBothPathsAndWaitingIsNotDrawing) 
   auto stream = serving.training->StreamBatches(&context);
   ASSERT_TRUE(stream->Write(At(1)));
   ASSERT_TRUE(stream->Read(&batch));
-  EXPECT_EQ(Metric("subset_draw_seconds_count"), 2);
-  EXPECT_EQ(Metric("subset_batch_size_sum"), 16);
-  EXPECT_EQ(Metric(kActive), 1);
+  EXPECT_EQ(serving_->Metric("subset_draw_seconds_count"), 2);
+  EXPECT_EQ(serving_->Metric("subset_batch_size_sum"), 16);
+  EXPECT_EQ(serving_->Metric(kActive), 1);
   stream->WritesDone();
   stream->Finish();
 
@@ -419,7 +416,7 @@ TEST_F(BatchStreamTest, BatchesAreCountedOnceOnBothPathsAndWaitingIsNotDrawing) 
       [&] { EXPECT_TRUE(serving.training->GetBatch(&waiting_context, At(2), &batch).ok()); });
   held_.LetOneGo();
   caller.join();
-  EXPECT_EQ(Metric("subset_draw_seconds_count"), 2);
+  EXPECT_EQ(serving_->Metric("subset_draw_seconds_count"), 2);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include "server/rpc.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/serving.h"
+#include "tests/testing/bytes.h"
 #include "tests/testing/fake_engine.h"
 
 namespace subset {
@@ -20,17 +20,8 @@ class LateClock : public Clock {
   absl::Duration Monotonic() override { return Real()->Monotonic(); }
 };
 
-std::string Floats(std::initializer_list<float> values) {
-  std::string bytes(values.size() * sizeof(float), '\0');
-  std::memcpy(bytes.data(), values.begin(), bytes.size());
-  return bytes;
-}
-
 class RpcTest : public ::testing::Test {
  protected:
-  double Metric(Serving& serving, const std::string& series) {
-    return SeriesValue(MetricsText(*serving.metrics.collectable()), series);
-  }
   FakeEngine engine_;
 };
 
@@ -68,8 +59,8 @@ TEST_F(RpcTest, WorkWhoseDeadlineHasPassedIsNotExecutedAndCounted) {
 
   EXPECT_FALSE(executed);
   for (const char* method : {"GetDataset", "GetBatch", "StreamBatches", "ImportDataset"}) {
-    EXPECT_EQ(Metric(serving, std::string("subset_deadline_expired_before_start_total{method=\"") +
-                                  method + "\"}"),
+    EXPECT_EQ(serving.Metric(std::string("subset_deadline_expired_before_start_total{method=\"") +
+                             method + "\"}"),
               1)
         << method;
   }
@@ -106,18 +97,18 @@ TEST_F(RpcTest, EveryCallIsCountedByCodeAndReason) {
 
   const std::string labels =
       "grpc_method=\"GetDataset\",grpc_service=\"subset.v1.DatasetService\",grpc_type=\"unary\"}";
-  EXPECT_EQ(Metric(serving, "grpc_server_started_total{" + labels), 4);
-  EXPECT_EQ(Metric(serving, "grpc_server_msg_received_total{" + labels), 4);
-  EXPECT_EQ(Metric(serving, "grpc_server_msg_sent_total{" + labels), 2);
-  EXPECT_EQ(Metric(serving, "grpc_server_handling_seconds_count{" + labels), 4);
-  EXPECT_EQ(Metric(serving, "grpc_server_handled_total{grpc_code=\"OK\"," + labels), 2);
-  EXPECT_EQ(Metric(serving, "grpc_server_handled_total{grpc_code=\"NotFound\"," + labels), 1);
+  EXPECT_EQ(serving.Metric("grpc_server_started_total{" + labels), 4);
+  EXPECT_EQ(serving.Metric("grpc_server_msg_received_total{" + labels), 4);
+  EXPECT_EQ(serving.Metric("grpc_server_msg_sent_total{" + labels), 2);
+  EXPECT_EQ(serving.Metric("grpc_server_handling_seconds_count{" + labels), 4);
+  EXPECT_EQ(serving.Metric("grpc_server_handled_total{grpc_code=\"OK\"," + labels), 2);
+  EXPECT_EQ(serving.Metric("grpc_server_handled_total{grpc_code=\"NotFound\"," + labels), 1);
   EXPECT_EQ(
-      Metric(serving, "subset_rejected_requests_total{method=\"GetDataset\",reason=\"NOT_FOUND\"}"),
+      serving.Metric("subset_rejected_requests_total{method=\"GetDataset\",reason=\"NOT_FOUND\"}"),
       1);
   EXPECT_EQ(
-      Metric(serving, "subset_rejected_requests_total{method=\"GetDataset\",reason=\"other\"}"), 1);
-  EXPECT_EQ(Metric(serving, "subset_inflight_requests{method=\"GetDataset\"}"), 0);
+      serving.Metric("subset_rejected_requests_total{method=\"GetDataset\",reason=\"other\"}"), 1);
+  EXPECT_EQ(serving.Metric("subset_inflight_requests{method=\"GetDataset\"}"), 0);
 }
 
 TEST_F(RpcTest, RefusedFeedbackCountsTheValuesThatNoScoreMayHave) {
@@ -130,17 +121,17 @@ TEST_F(RpcTest, RefusedFeedbackCountsTheValuesThatNoScoreMayHave) {
   auto* loss = request.add_feedback()->add_values();
   loss->set_name("loss");
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  loss->set_values(Floats({1, NAN, kInf, -kInf, -2, -0.0f, NAN}));
+  loss->set_values(Bytes<float>({1, NAN, kInf, -kInf, -2, -0.0f, NAN}));
   auto* other = request.mutable_feedback(0)->add_values();
   other->set_name("margin");
-  other->set_values(Floats({-1, NAN}) + "odd");
+  other->set_values(Bytes<float>({-1, NAN}) + "odd");
   Context context;
   v1::ReportFeedbackResponse response;
   EXPECT_EQ(serving.training->ReportFeedback(&context, request, &response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(Metric(serving, "subset_feedback_rejected_values_total{reason=\"nan\"}"), 3);
-  EXPECT_EQ(Metric(serving, "subset_feedback_rejected_values_total{reason=\"inf\"}"), 2);
-  EXPECT_EQ(Metric(serving, "subset_feedback_rejected_values_total{reason=\"negative\"}"), 1);
+  EXPECT_EQ(serving.Metric("subset_feedback_rejected_values_total{reason=\"nan\"}"), 3);
+  EXPECT_EQ(serving.Metric("subset_feedback_rejected_values_total{reason=\"inf\"}"), 2);
+  EXPECT_EQ(serving.Metric("subset_feedback_rejected_values_total{reason=\"negative\"}"), 1);
 }
 
 TEST_F(RpcTest, AcknowledgementsAreTimedByDurability) {
@@ -158,8 +149,8 @@ TEST_F(RpcTest, AcknowledgementsAreTimedByDurability) {
     request.set_durability(durability);
     ASSERT_TRUE(serving.training->ReportFeedback(&context, request, &response).ok());
   }
-  EXPECT_EQ(Metric(serving, "subset_feedback_ack_seconds_count{durability=\"durable\"}"), 1);
-  EXPECT_EQ(Metric(serving, "subset_feedback_ack_seconds_count{durability=\"applied\"}"), 2);
+  EXPECT_EQ(serving.Metric("subset_feedback_ack_seconds_count{durability=\"durable\"}"), 1);
+  EXPECT_EQ(serving.Metric("subset_feedback_ack_seconds_count{durability=\"applied\"}"), 2);
 }
 
 TEST_F(RpcTest, AMessageAboveTheLimitIsRefusedByGrpc) {

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -18,6 +17,7 @@
 #include "tests/server/http_get.h"
 #include "tests/server/serving.h"
 #include "tests/testing/fake_engine.h"
+#include "tests/testing/read_file.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -33,11 +33,6 @@ constexpr const char* kHealthServices[] = {"",
                                            "subset.v1.TrainingService",
                                            "liveness",
                                            "readiness"};
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 TEST(ServerTest, HealthIsServedForEveryNameAndNoOther) {
   FakeEngine engine;

@@ -26,6 +26,11 @@ inline ServerOptions LoopbackOptions() {
   return options;
 }
 
+// What /metrics would show of `collectable`, as text.
+std::string MetricsText(const prometheus::Collectable& collectable);
+// The value of the series written exactly so in `text`; -1 where there is none.
+double SeriesValue(const std::string& text, const std::string& series);
+
 // Ends the process if the server cannot start: every test needs one.
 class Serving {
  public:
@@ -38,6 +43,11 @@ class Serving {
     datasets = v1::DatasetService::NewStub(channel);
     samplers = v1::SamplerService::NewStub(channel);
     training = v1::TrainingService::NewStub(channel);
+  }
+
+  // The value of the series written exactly so; -1 where there is none.
+  double Metric(const std::string& series) const {
+    return SeriesValue(MetricsText(*metrics.collectable()), series);
   }
 
   Metrics metrics;
@@ -75,11 +85,6 @@ inline ErrorDetails DetailsOf(const grpc::Status& status) {
   }
   return found;
 }
-
-// What /metrics would show of `collectable`, as text.
-std::string MetricsText(const prometheus::Collectable& collectable);
-// The value of the series written exactly so in `text`; -1 where there is none.
-double SeriesValue(const std::string& text, const std::string& series);
 
 }  // namespace subset
 

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "absl/strings/escaping.h"
 #include "gmock/gmock.h"
@@ -14,6 +13,7 @@
 #include "storage/rocks_info_log.h"
 #include "storage/watermark.h"
 #include "tests/storage/storage_testing.h"
+#include "tests/testing/read_file.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -24,12 +24,6 @@ using absl::StatusCode;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
-
-std::string ReadFile(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 // Every key and value of the database, one line each: family key value, in hex.
 std::string Dump(const std::string& database_path) {
