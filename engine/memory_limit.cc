@@ -30,7 +30,8 @@ uint64_t PlanBytes(const sampling::SamplerSpec& spec, uint64_t num_samples,
         return population + positions * (kListed + kListedWeight) + num_samples * sizeof(double);
       }
       return population + num_samples * 4;  // the chosen set
-    case Kind::kSystematic:
+    case Kind::kSystematic:                 // the weight index, and the list of what is certain
+      return population + num_samples * 23 / 10 + positions * (sizeof(uint32_t) + sizeof(uint16_t));
     case Kind::kIndependent:
     case Kind::kProvided:
       return population + positions * (kListed + kListedWeight);

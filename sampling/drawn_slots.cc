@@ -1,5 +1,6 @@
 #include "sampling/drawn_slots.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
@@ -32,6 +33,17 @@ std::vector<double> StratumTargets(const PlanInput& input, const Population& pop
     targets[g] = AtLevel(targets[g], caps[caps.size() == 1 ? 0 : g], level);
   }
   return targets;
+}
+
+std::vector<double> PreferredTargets(const PlanInput& input, const Population& population,
+                                     absl::Span<const double> values, double slots) {
+  std::vector<double> counts;
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    const auto stratum = values.subspan(population.first(g), population.count(g));
+    counts.push_back(static_cast<double>(
+        std::count_if(stratum.begin(), stratum.end(), [](double v) { return v > 0; })));
+  }
+  return StratumTargets(input, population, counts, slots);
 }
 
 }  // namespace subset::sampling

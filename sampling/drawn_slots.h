@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "sampling/plan.h"
 #include "sampling/population.h"
 
@@ -43,12 +44,13 @@ absl::StatusOr<uint64_t> EpochSlots(const PlanInput& input, const Population& po
 std::vector<double> StratumTargets(const PlanInput& input, const Population& population,
                                    const std::vector<double>& caps, double slots);
 
+// The same where the members of a stratum with a positive value can be drawn, once each. `values`:
+// by slot. O(N).
+std::vector<double> PreferredTargets(const PlanInput& input, const Population& population,
+                                     absl::Span<const double> values, double slots);
+
 // The draws, one for each kind. All return kFailedPrecondition with the reason NOTHING_TO_DRAW
 // where no slot is possible, and are pure functions of their arguments.
-
-// SYSTEMATIC: k_g samples of each stratum, pi = min(1, c a) inside it; k_g is StratumTargets
-// rounded down or up by key, and mu the mean of pi over that rounding. O(N), at random places.
-absl::StatusOr<DrawnSlots> DrawSystematic(const PlanInput& input, const Population& population);
 
 // INDEPENDENT: a coin for each sample. pi = min(1, c a) sums to the stratum's target; with a
 // keep_probability preference pi is what that says. The number of slots is random, maybe 0.

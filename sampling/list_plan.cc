@@ -144,8 +144,6 @@ absl::StatusOr<DrawnSlots> DrawSlots(const PlanInput& input, const Population& p
   switch (input.spec.draw.kind) {
     case Draw::Kind::kEpoch:
       return DrawRepeats(input, population);
-    case Draw::Kind::kSystematic:
-      return DrawSystematic(input, population);
     case Draw::Kind::kIndependent:
       return DrawIndependent(input, population);
     case Draw::Kind::kRounds:
@@ -212,7 +210,7 @@ absl::Status Damaged(absl::string_view bytes) {
 }  // namespace
 
 bool DrawsList(const SamplerSpec& spec) {
-  return spec.draw.kind >= Draw::Kind::kSystematic || spec.repeats();
+  return spec.draw.kind > Draw::Kind::kSystematic || spec.repeats();
 }
 
 bool StoresList(const SamplerSpec& spec) {

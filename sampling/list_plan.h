@@ -1,5 +1,5 @@
-// Plans whose positions are written out: systematic and independent draws, repeat factors, rounds,
-// bags, blocks, and epochs that are handed in.
+// Plans whose positions are written out: independent draws, repeat factors, rounds, bags, blocks,
+// and epochs that are handed in.
 
 #ifndef SUBSET_SAMPLING_LIST_PLAN_H_
 #define SUBSET_SAMPLING_LIST_PLAN_H_

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "sampling/huge_array.h"
+#include "sampling/outlook.h"
 #include "sampling/parts.h"
 #include "sampling/range_lookup.h"
 #include "sampling/targets.h"
@@ -14,16 +14,6 @@ namespace subset::sampling {
 namespace {
 
 constexpr size_t kAhead = 32;  // positions are in a random order: each look-up misses the cache
-
-// What an epoch's positions can be, before any is drawn.
-struct Outlook {
-  bool reached = true;                                        // every sample can appear
-  bool alike = true;                                          // every sample is expected as often
-  double smallest = std::numeric_limits<double>::infinity();  // exact weight
-  double largest = 0;
-  double sum = 0;      // of mu
-  double squares = 0;  // of mu
-};
 
 class Weigher {
  public:
@@ -45,10 +35,11 @@ class Weigher {
   double Exact(size_t g, double mu) const { return drawn_.mass / inverse_targets_[g] / mu; }
   double ExpectedAt(size_t p) const;
   double ExactAt(size_t p, double mu) const;
-  static void See(double exact, Outlook* outlook);
   Outlook LookAtSlots() const;
   Outlook LookAtPositions() const;
-  void Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const;
+  void Add(size_t g, double mu, double count, Outlook* outlook) const {
+    outlook->Add(mu, mu > 0 ? Exact(g, mu) : 0, count);
+  }
 
   const PlanInput& input_;
   const Population& population_;
@@ -57,19 +48,6 @@ class Weigher {
   RangeLookup strata_;
 };
 
-void Weigher::Add(size_t g, double mu, double count, double first_mu, Outlook* outlook) const {
-  outlook->reached &= mu > 0;
-  outlook->alike &= mu == first_mu;
-  outlook->sum += count * mu;
-  outlook->squares += count * mu * mu;
-  if (mu > 0) See(Exact(g, mu), outlook);
-}
-
-void Weigher::See(double exact, Outlook* outlook) {
-  outlook->smallest = std::min(outlook->smallest, exact);
-  outlook->largest = std::max(outlook->largest, exact);
-}
-
 Outlook Weigher::Look() const {
   Outlook outlook;
   if (!drawn_.expected_by_position.empty()) return LookAtPositions();
@@ -77,16 +55,17 @@ Outlook Weigher::Look() const {
     outlook = LookAtSlots();
   } else {
     for (size_t g = 0; g < population_.num_strata(); ++g) {
-      Add(g, drawn_.expected_by_stratum[g], static_cast<double>(population_.count(g)),
-          drawn_.expected_by_stratum[0], &outlook);
+      Add(g, drawn_.expected_by_stratum[g], static_cast<double>(population_.count(g)), &outlook);
     }
   }
   if (drawn_.factors.empty()) return outlook;
-  outlook.alike = false;
-  outlook.smallest = std::numeric_limits<double>::infinity();
-  outlook.largest = 0;
-  for (size_t p = 0; p < drawn_.slots.size(); ++p) See(ExactAt(p, ExpectedAt(p)), &outlook);
-  return outlook;
+  // Factors make the weights: which there are is seen at the positions only.
+  Outlook factored;
+  factored.reached = outlook.reached;
+  factored.sum = outlook.sum;
+  factored.squares = outlook.squares;
+  for (size_t p = 0; p < drawn_.slots.size(); ++p) factored.AddWeight(ExactAt(p, ExpectedAt(p)));
+  return factored;
 }
 
 Outlook Weigher::LookAtSlots() const {
@@ -96,30 +75,22 @@ Outlook Weigher::LookAtSlots() const {
     Outlook outlook;
     for (size_t g = StratumOf(first); first < last; ++g) {
       const uint64_t end = std::min(last, population_.first(g) + population_.count(g));
-      for (; first < end; ++first) Add(g, expected[first], 1, expected[0], &outlook);
+      for (; first < end; ++first) Add(g, expected[first], 1, &outlook);
     }
     parts[part] = outlook;
   });
   Outlook all;
-  for (const Outlook& part : parts) {
-    all.reached &= part.reached;
-    all.alike &= part.alike;
-    all.smallest = std::min(all.smallest, part.smallest);
-    all.largest = std::max(all.largest, part.largest);
-    all.sum += part.sum;
-    all.squares += part.squares;
-  }
+  for (const Outlook& part : parts) all.Merge(part);
   return all;
 }
 
 // Of an epoch that was handed in: how often each sample is listed, and the weights of the list.
 Outlook Weigher::LookAtPositions() const {
   Outlook outlook;
-  outlook.alike = false;
   std::vector<uint32_t> counts(population_.size());
   for (size_t p = 0; p < drawn_.slots.size(); ++p) {
     ++counts[drawn_.slots[p]];
-    See(ExactAt(p, ExpectedAt(p)), &outlook);
+    outlook.AddWeight(ExactAt(p, ExpectedAt(p)));
   }
   for (const double count : counts) {
     outlook.sum += count;
@@ -143,7 +114,7 @@ double Weigher::ExactAt(size_t p, double mu) const {
 ListWeights Weigher::Weigh(const Outlook& outlook) const {
   const Weight& weight = input_.spec.weight;
   const bool known = drawn_.mass > 0 || drawn_.slots.empty();
-  const WeightRule rule(weight, outlook.largest);
+  const WeightRule rule(weight, outlook.largest_weight);
   ListWeights result;
   result.probabilities = HugeVector<double>(drawn_.slots.size());
   ReserveHuge(drawn_.slots.size(), &result.weights);
@@ -160,20 +131,8 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
     }
   });
 
-  // The rule never falls and bends one way, so what it leaves alone at both ends it leaves alone.
-  const auto unchanged = [&](double w) {
-    return static_cast<float>(rule(w)) == static_cast<float>(w);
-  };
-  const bool exact = weight.target == Weight::Target::kNone
-                         ? outlook.alike
-                         : unchanged(outlook.smallest) && unchanged(outlook.largest);
-  // Divided by the mean of a batch, weights that may differ are unbiased in the limit only, also
-  // where those of what was drawn do not.
-  const bool divided = weight.normalise == Weight::Normalise::kSelf &&
-                       static_cast<float>(outlook.smallest) != static_cast<float>(outlook.largest);
-  if (known && outlook.reached && exact && !divided) result.unbiased_over = drawn_.unbiased_over;
-  const double count = static_cast<double>(population_.size());
-  result.effective_sample_ratio = outlook.sum * outlook.sum / (count * outlook.squares);
+  if (known) result.unbiased_over = outlook.Unbiased(weight, rule, drawn_.unbiased_over);
+  result.effective_sample_ratio = outlook.EffectiveSampleRatio(population_.size());
   return result;
 }
 

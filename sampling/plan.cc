@@ -18,6 +18,7 @@
 #include "sampling/score_draw.h"
 #include "sampling/self_normalise.h"
 #include "sampling/stored_set.h"
+#include "sampling/systematic_plan.h"
 
 namespace subset::sampling {
 namespace {
@@ -50,10 +51,11 @@ class WeightedPlan final : public EpochPlan {
 };
 
 // How a plan of this input is made.
-enum class Form { kUniform, kPruned, kChosen, kWeighted, kList };
+enum class Form { kUniform, kPruned, kChosen, kWeighted, kSystematic, kList };
 
 Form FormOf(const PlanInput& input) {
   if (input.spec.draw.kind == Draw::Kind::kWithReplacement) return Form::kWeighted;
+  if (input.spec.draw.kind == Draw::Kind::kSystematic) return Form::kSystematic;
   if (DrawsList(input.spec)) return Form::kList;
   const Preference& preference = input.spec.preference;
   switch (preference.kind) {
@@ -121,6 +123,10 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
     SUBSET_RETURN_IF_ERROR(draw.status());
     return std::make_unique<WeightedPlan>(input, *std::move(draw));
   }
+  if (form == Form::kSystematic) {
+    return stored == nullptr ? BuildSystematicPlan(input, population)
+                             : ParseSystematicPlan(input, population, *stored);
+  }
   if (form == Form::kList) {
     return stored == nullptr ? BuildListPlan(input, population) : ParseListPlan(input, *stored);
   }
@@ -149,6 +155,7 @@ bool IsStored(const PlanInput& input) {
     case Form::kUniform:
       return false;
     case Form::kWeighted:
+    case Form::kSystematic:
       return input.spec.score_driven();
     case Form::kList:
       return StoresList(input.spec);

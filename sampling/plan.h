@@ -1,12 +1,13 @@
 // An epoch plan: what stands at each position of an epoch, and with what probability and weight.
 //
-// Three forms, one interface:
+// Four forms, one interface:
 //  - Cells (uniform, shares, pruning): each cell is a list of members and a number of slots; one
 //    keyed permutation orders all slots, one per cell picks the members of its last, partial pass.
 //    O(1) a position.
 //  - Weighted (score_power): independent draws from a frozen WeightIndex.
-//  - Lists (systematic, independent, repeat_factor, rounds, bags, blocks, provided): every position
-//    written out.
+//  - Systematic: so many distinct samples of each stratum, each found in a frozen WeightIndex.
+//  - Lists (independent, repeat_factor, rounds, bags, blocks, provided): every position written
+//  out.
 
 #ifndef SUBSET_SAMPLING_PLAN_H_
 #define SUBSET_SAMPLING_PLAN_H_

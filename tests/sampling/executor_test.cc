@@ -146,6 +146,14 @@ std::vector<Named> Specs() {
          s.draw.kind = Draw::Kind::kSystematic;
          s.draw.fraction = .3;
        }},
+      {"systematic by label and dialect, with a floor",
+       [](SamplerSpec& s) {
+         Nest(s);
+         s.preference.kind = Kind::kScorePower;
+         s.guard.uniform_floor = .2;
+         s.draw.kind = Draw::Kind::kSystematic;
+         s.draw.fraction = .4;
+       }},
       {"repeat factor",
        [](SamplerSpec& s) {
          s.preference.kind = Kind::kRepeatFactor;

@@ -21,18 +21,6 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using Kind = Draw::Kind;
 
-double Sum(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0);
-}
-
-std::set<uint32_t> SetOf(const std::vector<uint32_t>& v) { return {v.begin(), v.end()}; }
-
-std::vector<float> Ramp(size_t n) {
-  std::vector<float> scores(n);
-  for (size_t i = 0; i < n; ++i) scores[i] = static_cast<float>(1 + i % 13);
-  return scores;
-}
-
 TEST(RoundsPlanTest, AnEpochIsTheSliceOfItsRoundWithConstantTraits) {
   ListInput input(Kind::kRounds, 10);
   input.input.spec.draw.fraction = .3;
@@ -355,7 +343,8 @@ TEST(ListPlanTest, ASampleOutsideThePopulationIsNeverDrawnOrExpected) {
     spec.proportion.column = "label";
     spec.draw.fraction = .5;
     ASSERT_OK(ResolveSpec(&spec));
-    ASSERT_OK_AND_ASSIGN(const auto plan, BuildListPlan(input.input, population));
+    input.input.population = population;
+    ASSERT_OK_AND_ASSIGN(const auto plan, BuildPlan(input.input));
     for (const uint32_t i : DrawEpoch(*plan).indices) ASSERT_EQ(i % 3, 0);
     const auto mu = ExpectedOf(*plan, 60);
     for (uint32_t i = 0; i < 60; ++i) ASSERT_EQ(mu[i] > 0, i % 3 == 0);

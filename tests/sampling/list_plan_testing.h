@@ -1,4 +1,4 @@
-// What the tests of list plans share.
+// What the tests of list and systematic plans share.
 
 #ifndef SUBSET_TESTS_SAMPLING_LIST_PLAN_TESTING_H_
 #define SUBSET_TESTS_SAMPLING_LIST_PLAN_TESTING_H_
@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +64,8 @@ class ListInput {
     if (!status.ok()) return status;
     PlanInput resolved_input = input;
     resolved_input.spec = resolved;
-    return BuildListPlan(resolved_input, population());
+    resolved_input.population = population();
+    return BuildPlan(resolved_input);
   }
   std::unique_ptr<EpochPlan> Build() {
     auto plan = TryBuild();
@@ -96,6 +99,73 @@ inline void ExpectExactWeights(const EpochPlan& plan, const std::vector<double>&
     ASSERT_EQ(plan.traits().probability.value_or(drawn.probabilities[p]), drawn.probabilities[p]);
     ASSERT_EQ(plan.traits().weight.value_or(drawn.weights[p]), drawn.weights[p]);
   }
+}
+
+inline double Sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+inline std::set<uint32_t> SetOf(const std::vector<uint32_t>& v) { return {v.begin(), v.end()}; }
+
+inline std::vector<float> Ramp(size_t n) {
+  std::vector<float> scores(n);
+  for (size_t i = 0; i < n; ++i) scores[i] = static_cast<float>(1 + i % 13);
+  return scores;
+}
+
+// Counts of each sample over epochs against T mu, each within 5.5 deviations of a binomial (mu <=
+// 1): false alarms below 4e-8 each.
+inline void ExpectFrequencies(ListInput& input, int epochs) {
+  const uint64_t n = input.input.num_samples;
+  std::vector<double> counts(n);
+  std::vector<double> expected;
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    const auto plan = input.Epoch(epoch).Build();
+    expected = ExpectedOf(*plan, n);
+    for (const uint32_t i : DrawEpoch(*plan).indices) ++counts[i];
+  }
+  for (uint64_t i = 0; i < n; ++i) {
+    const double mu = expected[i];
+    EXPECT_NEAR(counts[i], epochs * mu, 5.5 * std::sqrt(epochs * mu * (1 - mu)) + 1e-6) << i;
+  }
+}
+
+// Counts of each of n samples over epochs, whose (count - T mu)^2 / (T mu (1 - mu)) have mean 1
+// whatever their correlation, and are near to independent: chi-square of n, false alarms below
+// 1e-6.
+inline void ExpectChiSquare(ListInput& input, int epochs) {
+  const uint64_t n = input.input.num_samples;
+  std::vector<double> counts(n);
+  std::vector<double> mu;
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    const auto plan = input.Epoch(epoch).Build();
+    if (epoch == 0) mu = ExpectedOf(*plan, n);
+    for (const uint32_t i : DrawEpoch(*plan).indices) ++counts[i];
+  }
+  double chi = 0;
+  for (uint64_t i = 0; i < n; ++i) {
+    const double deviation = counts[i] - epochs * mu[i];
+    chi += deviation * deviation / (epochs * mu[i] * (1 - mu[i]));
+  }
+  EXPECT_LT(chi, ChiSquareLimit(static_cast<double>(n)));
+  EXPECT_GT(chi, ChiSquareFloor(static_cast<double>(n)));
+}
+
+inline void ExpectSamePlan(const EpochPlan& a, const EpochPlan& b, uint64_t n) {
+  const Drawn drawn_a = DrawEpoch(a);
+  const Drawn drawn_b = DrawEpoch(b);
+  EXPECT_EQ(drawn_a.indices, drawn_b.indices);
+  EXPECT_EQ(drawn_a.probabilities, drawn_b.probabilities);
+  EXPECT_EQ(drawn_a.weights, drawn_b.weights);
+  EXPECT_EQ(ExpectedOf(a, n), ExpectedOf(b, n));
+  EXPECT_EQ(a.traits().distinct_samples, b.traits().distinct_samples);
+  EXPECT_EQ(a.traits().probability_kind, b.traits().probability_kind);
+  EXPECT_EQ(a.traits().unbiased_over, b.traits().unbiased_over);
+  EXPECT_EQ(a.traits().probability, b.traits().probability);
+  EXPECT_EQ(a.traits().weight, b.traits().weight);
+  EXPECT_EQ(a.traits().effective_sample_ratio, b.traits().effective_sample_ratio);
+  EXPECT_EQ(a.traits().fell_back_to_uniform, b.traits().fell_back_to_uniform);
+  EXPECT_EQ(a.traits().clamped_leaves, b.traits().clamped_leaves);
 }
 
 }  // namespace subset::sampling

@@ -1,0 +1,85 @@
+#include "sampling/systematic_leaves.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "sampling/draw_index.h"
+#include "sampling/drawn_slots.h"
+#include "sampling/inclusion.h"
+#include "sampling/inner_draw.h"
+#include "sampling/leaf_scale.h"
+#include "sampling/parts.h"
+#include "sampling/stratum_parts.h"
+
+namespace subset::sampling {
+namespace {
+
+using Unscored = Guard::Unscored;
+
+// Caps what is certain of `count` draws, so that it takes none of the range of leaves, and returns
+// the scale of the others.
+LeafScale CapCertain(uint64_t count, absl::Span<double> values) {
+  const double level = WaterLevel(values, {1}, static_cast<double>(std::max<uint64_t>(1, count)));
+  const bool all = std::isinf(level);  // every positive one is certain
+  ScoreSummary others;
+  double sum = 0;
+  for (double& v : values) {
+    if (v == 0) continue;
+    if (all) v = 1;
+    if (all || level * v < 1) {
+      ++others.samples;
+      sum += v;
+    } else {
+      v = std::min(v, 2 / level);  // still above the others when they have become whole numbers
+    }
+    others.largest = std::max(others.largest, v);
+  }
+  const LeafScale unit(1, others, 0);
+  return LeafScale(1, others, std::ldexp(sum, unit.parameters().score_exponent));
+}
+
+}  // namespace
+
+std::optional<SystematicLeaves> LeavesOfScores(const PlanInput& input,
+                                               const Population& population) {
+  const SamplerSpec& spec = input.spec;
+  if (spec.preference.kind != Preference::Kind::kScorePower || !spec.preference.column.empty() ||
+      spec.guard.uniform_floor > 0 || spec.guard.refresh > 0) {
+    return std::nullopt;
+  }
+  DrawIndex drawn = BuildDrawIndex(input, population, {});
+  for (const StratumIndex::Sums& sums : drawn.index->sums()) {
+    if (sums.total == 0) return std::nullopt;
+  }
+  const bool alike = !drawn.any_positive && spec.guard.unscored != Unscored::kPrior;
+  return SystematicLeaves{std::move(drawn.index), alike, drawn.clamped};
+}
+
+SystematicLeaves LeavesOfValues(const PlanInput& input, const Population& population,
+                                uint64_t slots) {
+  InnerDraw inner = InnerProbabilities(input, population);
+  const absl::Span<double> values = absl::MakeSpan(inner.probabilities);
+  const std::vector<double> targets =
+      PreferredTargets(input, population, values, static_cast<double>(slots));
+  std::vector<uint64_t> clamped(population.num_strata());
+  const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
+    ForEachStratum(input.executor, population, [&](size_t g, const Executor*) {
+      const auto own = values.subspan(population.first(g), population.count(g));
+      const LeafScale scale = CapCertain(static_cast<uint64_t>(Snapped(targets[g])), own);
+      clamped[g] = scale.Encode(own, leaves.subspan(population.first(g), own.size()));
+    });
+    ForEachPart(input.executor, leaves.size(),
+                [&](size_t, uint64_t first, uint64_t last) { sum_part(first, last); });
+  };
+  SystematicLeaves result;
+  result.index = std::make_unique<StratumIndex>(population, fill);
+  result.fell_back_to_uniform = inner.fell_back_to_uniform;
+  result.clamped = std::accumulate(clamped.begin(), clamped.end(), uint64_t{0});
+  return result;
+}
+
+}  // namespace subset::sampling
