@@ -2,6 +2,7 @@
 
 #include "base/status_macros.h"
 #include "base/thread_executor.h"
+#include "sampling/population.h"
 
 namespace subset {
 
@@ -38,9 +39,9 @@ absl::StatusOr<sampling::PlanInput> MakePlanInput(const v1::Run& run,
   input.first_step = opened.first_step();
   input.executor = &AllThreads();
   input.columns = ViewsOf(columns);
-  const std::string& strata = sampler.spec.proportion.column;
-  if (!strata.empty()) {
-    SUBSET_ASSIGN_OR_RETURN(input.strata, columns.at(strata)->Strata());
+  if (sampling::ReadsStrata(sampler.spec)) {
+    const std::string& column = sampler.spec.proportion.column;
+    SUBSET_ASSIGN_OR_RETURN(input.strata, columns.at(column)->Strata());
   }
   input.learned_shares = {opened.learned_shares().begin(), opened.learned_shares().end()};
   SUBSET_RETURN_IF_ERROR(sampler.populations.Fill(sampler.spec, columns, &input));

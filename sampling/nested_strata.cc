@@ -1,183 +1,163 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
-#include "sampling/by_slot.h"
-#include "sampling/huge_array.h"
+#include "sampling/column_codes.h"
 #include "sampling/parts.h"
+#include "sampling/sort_by_cell.h"
 #include "sampling/strata.h"
-#include "sampling/value_numbers.h"
 
 namespace subset::sampling {
 namespace {
 
-constexpr char kField[] = "proportion.within.column";
+constexpr char kOuterField[] = "proportion.column";
+constexpr char kInnerField[] = "proportion.within.column";
+constexpr size_t kMaxCells = size_t{1} << 18;  // counted for every pair that may occur
 
-// An inner stratum: its code, how many members it has, and where they go.
-struct Inner {
-  uint32_t code;
-  uint64_t count;
-  uint64_t at = 0;
+// A pair of values, as ranks among those of the two columns.
+constexpr uint64_t PairOf(uint32_t outer, uint32_t inner) { return uint64_t{outer} << 32 | inner; }
+
+// The values of a column that occur, ascending, and the rank of each code among them.
+struct Ranked {
+  Ranked(const ColumnCodes& codes, uint64_t num_samples, const Executor* executor)
+      : ranks(codes.num_codes()) {
+    for (const uint32_t code : codes.Present(num_samples, executor)) {
+      ranks[code] = static_cast<uint32_t>(values.size());
+      values.push_back(codes.value(code));
+    }
+  }
+
+  std::vector<int64_t> values;
+  std::vector<uint32_t> ranks;
 };
 
-// Splits strata by codes of the inner values, which are below num_codes. Outer strata are split
-// independently of one another, each range of them by one thread.
-template <typename Code, typename ValueOf>
-class Splitter {
+class PairSorter {
  public:
-  Splitter(const Strata& outer, size_t num_codes, ValueOf value, const Executor* executor)
-      : outer_(outer),
-        dropped_(static_cast<Code>(num_codes)),
-        value_(value),
-        executor_(executor),
-        ranges_(executor, outer.members.size(), 1),
-        inners_(outer.values.size()) {}
+  PairSorter(const ColumnCodes& outer, const ColumnCodes& inner, uint64_t num_samples,
+             const SampleSet* set, const Executor* executor)
+      : outer_codes_(outer),
+        inner_codes_(inner),
+        outer_(outer, num_samples, executor),
+        inner_(inner, num_samples, executor),
+        num_samples_(num_samples),
+        set_(set),
+        executor_(executor) {}
 
-  // read(first, out) writes the codes of samples from the first on.
-  template <typename Read>
-  absl::StatusOr<std::shared_ptr<const Strata>> Split(uint64_t num_samples, const SampleSet* set,
-                                                      Read read) {
-    codes_ = HugeArray<Code>(outer_.members.size());
-    const auto read_kept = [&](uint64_t first, absl::Span<Code> out) {
-      read(first, out);
-      if (set != nullptr) Drop(*set, first, out);
-    };
-    GatherByStratum(outer_, num_samples, read_kept, executor_, codes_.data());
-    ranges_.ForEach([this](size_t, uint64_t first, uint64_t last) { Count(first, last); });
-    auto strata = std::make_shared<Strata>();
-    uint64_t offset = 0;
-    for (size_t g = 0; g < inners_.size(); ++g) {
-      for (Inner& inner : inners_[g]) {
-        strata->values.push_back(outer_.values[g]);
-        strata->inner_values.push_back(value_(inner.code));
-        strata->offsets.push_back(offset);
-        inner.at = offset;
-        offset += inner.count;
-      }
-      if (strata->values.size() > kMaxStrata) {
-        return InvalidField(kField, absl::StrCat("makes more than ", kMaxStrata, " strata"));
-      }
-    }
-    strata->offsets.push_back(offset);
-    strata->members = HugeArray<uint32_t>(offset);
-    ranges_.ForEach([&](size_t, uint64_t first, uint64_t last) {
-      Scatter(first, last, strata->members.data());
+  absl::StatusOr<std::shared_ptr<const Strata>> Sort() {
+    return outer_codes_.Visit([&](auto outer) {
+      return inner_codes_.Visit([&](auto inner) {
+        return outer_.values.size() * inner_.values.size() <= kMaxCells ? SortAll(outer, inner)
+                                                                        : SortFew(outer, inner);
+      });
     });
-    return strata;
   }
 
  private:
-  // Gives the samples that are not in the set a code of their own, which makes no stratum.
-  void Drop(const SampleSet& set, uint64_t first, absl::Span<Code> codes) const {
-    for (size_t k = 0; k < codes.size(); ++k) {
-      const auto out = static_cast<Code>(set.Contains(first + k) - 1);  // all bits, or none
-      codes[k] = static_cast<Code>((codes[k] & ~out) | (dropped_ & out));
-    }
-  }
-
-  // Calls f(g, its first slot, the one behind its last) for the strata that begin in a range.
-  template <typename F>
-  void ForEachStratum(uint64_t first, uint64_t last, F f) const {
-    const auto& offsets = outer_.offsets;
-    auto offset = std::lower_bound(offsets.begin(), offsets.end() - 1, first);
-    for (; offset < offsets.end() - 1 && *offset < last; ++offset) {
-      f(static_cast<size_t>(offset - offsets.begin()), offset[0], offset[1]);
-    }
-  }
-
-  void Count(uint64_t first, uint64_t last) {
-    std::vector<uint64_t> counts(size_t{dropped_} + 1);
-    std::vector<Code> present;
-    size_t found = 0;
-    ForEachStratum(first, last, [&](size_t g, uint64_t begin, uint64_t end) {
-      if (found > kMaxStrata) return;  // too many for all of them together
-      present.clear();
-      for (uint64_t k = begin; k < end; ++k) {
-        if (counts[codes_[k]]++ == 0) present.push_back(codes_[k]);
-      }
-      std::vector<Inner>& inners = inners_[g];
-      for (const Code code : present) {
-        if (code != dropped_) inners.push_back({code, counts[code]});
-        counts[code] = 0;
-      }
-      std::sort(inners.begin(), inners.end(),
-                [this](const Inner& a, const Inner& b) { return value_(a.code) < value_(b.code); });
-      found += inners.size();
+  // Every pair that may occur is a cell.
+  template <typename Outer, typename Inner>
+  absl::StatusOr<std::shared_ptr<const Strata>> SortAll(Outer outer, Inner inner) {
+    const auto width = static_cast<uint32_t>(inner_.values.size());
+    std::vector<uint32_t> rows = outer_.ranks;
+    for (uint32_t& row : rows) row *= width;
+    SortedSamples sorted =
+        SortByCell(num_samples_, outer_.values.size() * width, set_, executor_, [&](uint64_t c) {
+          return
+              [rows = rows.data(), columns = inner_.ranks.data(), outer = outer[c],
+               inner = inner[c]](size_t k) -> size_t { return rows[outer[k]] + columns[inner[k]]; };
+        });
+    return Named(std::move(sorted), [width](size_t cell) {
+      return PairOf(static_cast<uint32_t>(cell) / width, static_cast<uint32_t>(cell) % width);
     });
   }
 
-  void Scatter(uint64_t first, uint64_t last, uint32_t* members) const {
-    uint32_t nowhere;
-    std::vector<uint32_t*> next(size_t{dropped_} + 1, &nowhere);
-    ForEachStratum(first, last, [&](size_t g, uint64_t begin, uint64_t end) {
-      for (const Inner& inner : inners_[g]) next[inner.code] = members + inner.at;
-      for (uint64_t k = begin; k < end; ++k) {
-        uint32_t*& to = next[codes_[k]];  // no branch: who is dropped is not predictable
-        *to = outer_.members[k];
-        to += codes_[k] != dropped_;
-      }
+  // Every pair that does occur is one.
+  template <typename Outer, typename Inner>
+  absl::StatusOr<std::shared_ptr<const Strata>> SortFew(Outer outer, Inner inner) {
+    const auto pairs_of = [&](uint64_t c) {
+      return [this, outer = outer[c], inner = inner[c]](size_t k) {
+        return PairOf(outer_.ranks[outer[k]], inner_.ranks[inner[k]]);
+      };
+    };
+    const std::vector<uint64_t> pairs = Occurring(pairs_of);
+    if (pairs.size() > kMaxStrata) return TooMany();
+    absl::flat_hash_map<uint64_t, uint32_t> cells;
+    for (size_t cell = 0; cell < pairs.size(); ++cell) cells[pairs[cell]] = cell;
+    SortedSamples sorted = SortByCell(num_samples_, pairs.size(), set_, executor_, [&](uint64_t c) {
+      return
+          [&cells, pair = pairs_of(c)](size_t k) -> size_t { return cells.find(pair(k))->second; };
     });
+    return Named(std::move(sorted), [&pairs](size_t cell) { return pairs[cell]; });
   }
 
-  const Strata& outer_;
-  const Code dropped_;
-  const ValueOf value_;
+  // Pairs that occur, ascending; more than kMaxStrata of them need not be all.
+  template <typename PairsOf>
+  std::vector<uint64_t> Occurring(PairsOf pairs_of) const {
+    const Ranges ranges(executor_, num_samples_, kChunkSamples);
+    std::vector<absl::flat_hash_set<uint64_t>> seen(ranges.count());
+    ranges.ForEach([&](size_t range, uint64_t begin, uint64_t end) {
+      absl::flat_hash_set<uint64_t>& own = seen[range];
+      for (uint64_t first = begin; first < end; first += kChunkSamples) {
+        const auto pair = pairs_of(first / kChunkSamples);
+        ForEachOfChunk(first, std::min(first + kChunkSamples, end), set_, [&](uint64_t, size_t k) {
+          if (own.size() <= kMaxStrata) own.insert(pair(k));
+        });
+      }
+    });
+    for (size_t range = 1; range < seen.size(); ++range) seen[0].merge(seen[range]);
+    std::vector<uint64_t> pairs(seen[0].begin(), seen[0].end());
+    std::sort(pairs.begin(), pairs.end());
+    return pairs;
+  }
+
+  // The strata of cells that have members.
+  template <typename PairAt>
+  absl::StatusOr<std::shared_ptr<const Strata>> Named(SortedSamples sorted, PairAt pair_at) const {
+    auto strata = std::make_shared<Strata>();
+    for (size_t cell = 0; cell + 1 < sorted.offsets.size(); ++cell) {
+      if (sorted.offsets[cell] == sorted.offsets[cell + 1]) continue;
+      const uint64_t pair = pair_at(cell);
+      strata->values.push_back(outer_.values[pair >> 32]);
+      strata->inner_values.push_back(inner_.values[static_cast<uint32_t>(pair)]);
+      strata->offsets.push_back(sorted.offsets[cell]);
+    }
+    if (strata->values.size() > kMaxStrata) return TooMany();
+    strata->offsets.push_back(sorted.offsets.back());
+    strata->members = std::move(sorted.members);
+    return strata;
+  }
+
+  static absl::Status TooMany() {
+    return InvalidField(kInnerField, absl::StrCat("makes more than ", kMaxStrata, " strata"));
+  }
+
+  const ColumnCodes& outer_codes_;
+  const ColumnCodes& inner_codes_;
+  const Ranked outer_;
+  const Ranked inner_;
+  const uint64_t num_samples_;
+  const SampleSet* const set_;
   const Executor* const executor_;
-  const Ranges ranges_;                     // of slots
-  HugeArray<Code> codes_;                   // of each slot
-  std::vector<std::vector<Inner>> inners_;  // of each outer stratum, by value
 };
-
-// Values of up to 16 bits are their own codes.
-template <typename T>
-absl::StatusOr<std::shared_ptr<const Strata>> SplitSmall(const Strata& outer,
-                                                         const ColumnView& inner,
-                                                         uint64_t num_samples, const SampleSet* set,
-                                                         const Executor* executor) {
-  using Code = std::conditional_t<sizeof(T) == 1, uint16_t, uint32_t>;
-  const auto value = [](uint32_t code) { return static_cast<int64_t>(code); };
-  return Splitter<Code, decltype(value)>(outer, size_t{1} << (8 * sizeof(T)), value, executor)
-      .Split(num_samples, set,
-             [&](uint64_t first, absl::Span<Code> out) { ReadValues(inner, first, out); });
-}
-
-template <typename T>
-absl::StatusOr<std::shared_ptr<const Strata>> SplitWide(const Strata& outer,
-                                                        const ColumnView& inner,
-                                                        uint64_t num_samples, const SampleSet* set,
-                                                        const Executor* executor) {
-  SUBSET_ASSIGN_OR_RETURN(const NumberedValues<T> numbered,
-                          NumberValues<T>(inner, num_samples, kField));
-  const auto value = [&](uint32_t code) { return static_cast<int64_t>(numbered.values[code]); };
-  return Splitter<uint32_t, decltype(value)>(outer, numbered.values.size(), value, executor)
-      .Split(num_samples, set, [&](uint64_t first, absl::Span<uint32_t> out) {
-        std::copy_n(numbered.numbers.begin() + first, out.size(), out.begin());
-      });
-}
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
+absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const ColumnView& outer,
                                                                 const ColumnView& inner,
                                                                 uint64_t num_samples,
                                                                 const SampleSet* set,
                                                                 const Executor* executor) {
-  switch (inner.type) {
-    case ColumnView::Type::kUint8:
-      return SplitSmall<uint8_t>(outer, inner, num_samples, set, executor);
-    case ColumnView::Type::kUint16:
-      return SplitSmall<uint16_t>(outer, inner, num_samples, set, executor);
-    case ColumnView::Type::kUint32:
-      return SplitWide<uint32_t>(outer, inner, num_samples, set, executor);
-    default:
-      break;
-  }
-  return SplitWide<int64_t>(outer, inner, num_samples, set, executor);
+  SUBSET_ASSIGN_OR_RETURN(const ColumnCodes outer_codes,
+                          ColumnCodes::Create(outer, num_samples, kOuterField));
+  SUBSET_ASSIGN_OR_RETURN(const ColumnCodes inner_codes,
+                          ColumnCodes::Create(inner, num_samples, kInnerField));
+  return PairSorter(outer_codes, inner_codes, num_samples, set, executor).Sort();
 }
 
 }  // namespace subset::sampling

@@ -52,7 +52,7 @@ struct PlanInput {
   uint64_t num_samples = 0;
   uint32_t batch_size = 1;               // global: samples of a step
   uint64_t first_step = 0;               // of the epoch, counted over the run
-  std::shared_ptr<const Strata> strata;  // of every sample, where spec.proportion.column is set
+  std::shared_ptr<const Strata> strata;  // of proportion.column, of every sample: where ReadsStrata
   Columns columns;
   std::optional<Population> population;  // where it is at hand; else the builder makes it
   std::vector<double> learned_shares;    // of adaptive kinds: by stratum of `strata`; empty: equal

@@ -20,25 +20,32 @@ absl::Status NothingToDraw(absl::string_view why) {
                     "NOTHING_TO_DRAW");
 }
 
+absl::StatusOr<ColumnView> IntegerColumn(const PlanInput& input, const std::string& name,
+                                         absl::string_view field) {
+  const auto it = input.columns.dataset.find(name);
+  if (it == input.columns.dataset.end()) {
+    return InvalidField(field, absl::StrCat("\"", name, "\" is not in the dataset"));
+  }
+  if (!it->second.integer()) {
+    return InvalidField(field, absl::StrCat("\"", name, "\" is not of an integer type"));
+  }
+  return it->second;
+}
+
 // The strata of the samples in `eligible`, null for every sample.
 absl::StatusOr<std::shared_ptr<const Strata>> StrataOf(const PlanInput& input,
                                                        const SampleSet* eligible) {
+  const Proportion& proportion = input.spec.proportion;
+  if (proportion.within != nullptr) {
+    SUBSET_ASSIGN_OR_RETURN(const ColumnView outer,
+                            IntegerColumn(input, proportion.column, "proportion.column"));
+    SUBSET_ASSIGN_OR_RETURN(const ColumnView inner, IntegerColumn(input, proportion.within->column,
+                                                                  "proportion.within.column"));
+    return BuildNestedStrata(outer, inner, input.num_samples, eligible, input.executor);
+  }
   SUBSET_CHECK(input.strata != nullptr);
-  const Strata& outer = *input.strata;
-  if (input.spec.proportion.within == nullptr || !outer.inner_values.empty()) {
-    if (eligible == nullptr) return input.strata;
-    return RestrictStrata(outer, *eligible, input.executor);
-  }
-  const std::string& name = input.spec.proportion.within->column;
-  constexpr char kField[] = "proportion.within.column";
-  const auto it = input.columns.dataset.find(name);
-  if (it == input.columns.dataset.end()) {
-    return InvalidField(kField, absl::StrCat("\"", name, "\" is not in the dataset"));
-  }
-  if (!it->second.integer()) {
-    return InvalidField(kField, absl::StrCat("\"", name, "\" is not of an integer type"));
-  }
-  return BuildNestedStrata(outer, it->second, input.num_samples, eligible, input.executor);
+  if (eligible == nullptr) return input.strata;
+  return RestrictStrata(*input.strata, *eligible, input.executor);
 }
 
 // Whether explicit shares, outer or inner, give this stratum one.
@@ -76,6 +83,11 @@ absl::StatusOr<Population> Gather(const PlanInput& input,
 }
 
 }  // namespace
+
+bool ReadsStrata(const SamplerSpec& spec) {
+  const Proportion& proportion = spec.proportion;
+  return !proportion.column.empty() && (proportion.within == nullptr || proportion.adaptive());
+}
 
 absl::StatusOr<Population> BuildPopulation(const PlanInput& input) {
   if (input.population.has_value()) return *input.population;

@@ -15,6 +15,7 @@
 namespace subset::sampling {
 
 struct PlanInput;
+struct SamplerSpec;
 
 // Immutable; a copy shares the samples. Slots are 0 .. size()-1, stratum after stratum.
 struct Population {
@@ -32,9 +33,13 @@ struct Population {
   }
 };
 
+// Whether plans of a resolved spec take input.strata. Nested strata are made of the columns, and
+// then only learned shares go by the outer ones.
+bool ReadsStrata(const SamplerSpec& spec);
+
 // Returns input.population where it is given; else the eligible samples by the strata of
 // spec.proportion, nested where the spec nests. Without a filter the samples of input.strata are
-// shared. Cost: that of EligibleSamples and a pass over the members; two more where strata nest.
+// shared. Cost: that of EligibleSamples and a pass over the members, or of BuildNestedStrata.
 //
 // Returns kFailedPrecondition with the reason NOTHING_TO_DRAW where nothing is eligible, or
 // explicit shares give what is left nothing; kInvalidArgument naming a column that is not there, is

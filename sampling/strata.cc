@@ -1,108 +1,35 @@
 #include "sampling/strata.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/numeric/bits.h"
 #include "base/status_macros.h"
+#include "sampling/column_codes.h"
 #include "sampling/parts.h"
-#include "sampling/value_numbers.h"
+#include "sampling/sort_by_cell.h"
 
 namespace subset::sampling {
-namespace {
-
-// Sorts samples by their codes, which are below num_codes; chunk(c) returns those of chunk c, and
-// value(code) what a code stands for. Each thread first counts the codes of its range of samples,
-// so that it knows where each of them goes.
-template <typename Chunk, typename ValueOf>
-std::shared_ptr<const Strata> SortByCode(uint64_t num_samples, size_t num_codes,
-                                         const Executor* executor, Chunk chunk, ValueOf value) {
-  const Ranges ranges(executor, num_samples, kChunkSamples);
-  const auto for_each_code = [&](uint64_t first, uint64_t last, auto f) {
-    for (; first < last; first += kChunkSamples) {
-      const auto* codes = chunk(first / kChunkSamples);
-      const uint64_t count = std::min(kChunkSamples, last - first);
-      for (uint64_t k = 0; k < count; ++k) f(first + k, codes[k]);
-    }
-  };
-  // Of each range the counts of codes, then where their next samples go.
-  std::vector<std::vector<uint64_t>> next(ranges.count(), std::vector<uint64_t>(num_codes));
-  ranges.ForEach([&](size_t range, uint64_t first, uint64_t last) {
-    uint64_t* const counts = next[range].data();
-    for_each_code(first, last, [counts](uint64_t, auto code) { ++counts[code]; });
-  });
-
-  std::vector<uint32_t> order;  // codes that occur, by value
-  for (uint32_t code = 0; code < num_codes; ++code) {
-    const auto occurs = [code](const std::vector<uint64_t>& counts) { return counts[code] > 0; };
-    if (std::any_of(next.begin(), next.end(), occurs)) order.push_back(code);
-  }
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return value(a) < value(b); });
-
-  auto strata = std::make_shared<Strata>();
-  uint64_t offset = 0;
-  for (const uint32_t code : order) {
-    strata->values.push_back(value(code));
-    strata->offsets.push_back(offset);
-    for (std::vector<uint64_t>& of_range : next) {
-      const uint64_t count = of_range[code];
-      of_range[code] = offset;
-      offset += count;
-    }
-  }
-  strata->offsets.push_back(offset);
-  strata->members = HugeArray<uint32_t>(num_samples);
-  ranges.ForEach([&](size_t range, uint64_t first, uint64_t last) {
-    uint64_t* const at = next[range].data();
-    uint32_t* const members = strata->members.data();
-    for_each_code(first, last, [at, members](uint64_t i, auto code) {
-      members[at[code]++] = static_cast<uint32_t>(i);
-    });
-  });
-  return strata;
-}
-
-// Values of up to 16 bits are their own codes.
-template <typename T>
-std::shared_ptr<const Strata> BuildSmall(const ColumnView& column, uint64_t num_samples,
-                                         const Executor* executor) {
-  return SortByCode(
-      num_samples, size_t{1} << (8 * sizeof(T)), executor,
-      [&](uint64_t c) { return static_cast<const T*>(column.chunks[c]); },
-      [](uint32_t code) { return static_cast<int64_t>(code); });
-}
-
-template <typename T>
-absl::StatusOr<std::shared_ptr<const Strata>> BuildWide(const ColumnView& column,
-                                                        uint64_t num_samples,
-                                                        absl::string_view field,
-                                                        const Executor* executor) {
-  SUBSET_ASSIGN_OR_RETURN(const NumberedValues<T> numbered,
-                          NumberValues<T>(column, num_samples, field));
-  return SortByCode(
-      num_samples, numbered.values.size(), executor,
-      [&](uint64_t c) { return numbered.numbers.data() + c * kChunkSamples; },
-      [&](uint32_t code) { return static_cast<int64_t>(numbered.values[code]); });
-}
-
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(const ColumnView& column,
                                                           uint64_t num_samples,
                                                           absl::string_view field,
                                                           const Executor* executor) {
-  switch (column.type) {
-    case ColumnView::Type::kUint8:
-      return BuildSmall<uint8_t>(column, num_samples, executor);
-    case ColumnView::Type::kUint16:
-      return BuildSmall<uint16_t>(column, num_samples, executor);
-    case ColumnView::Type::kUint32:
-      return BuildWide<uint32_t>(column, num_samples, field, executor);
-    default:
-      break;
+  SUBSET_ASSIGN_OR_RETURN(const ColumnCodes codes, ColumnCodes::Create(column, num_samples, field));
+  SortedSamples sorted = codes.Visit([&](auto chunks) {
+    return SortByCell(num_samples, codes.num_codes(), nullptr, executor, [&](uint64_t c) {
+      return [chunk = chunks[c]](size_t k) -> size_t { return chunk[k]; };
+    });
+  });
+  auto strata = std::make_shared<Strata>();
+  for (uint32_t code = 0; code < codes.num_codes(); ++code) {
+    if (sorted.offsets[code] == sorted.offsets[code + 1]) continue;
+    strata->values.push_back(codes.value(code));
+    strata->offsets.push_back(sorted.offsets[code]);
   }
-  return BuildWide<int64_t>(column, num_samples, field, executor);
+  strata->offsets.push_back(sorted.offsets.back());
+  strata->members = std::move(sorted.members);
+  return strata;
 }
 
 std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set,

@@ -21,12 +21,12 @@ absl::StatusOr<std::shared_ptr<const Strata>> BuildStrata(
     const ColumnView& column, uint64_t num_samples, absl::string_view field = "proportion.column",
     const Executor* executor = nullptr);
 
-// Splits each stratum by the values of a second integer column, which has num_samples values: the
-// strata are the pairs that occur, by outer, then inner value. Of the samples in `set` only; null:
-// of all. O(N): two passes over the members, and one over the column where its type has more than
-// 16 bits. Returns kInvalidArgument naming "proportion.within.column" where there would be more
-// than kMaxStrata, or the column has more distinct values.
-absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const Strata& outer,
+// Returns the strata of two integer columns of num_samples values: the pairs that occur, by outer,
+// then inner value. Of the samples in `set` only; null: of all. O(N): three passes over the
+// columns, and one more where they have many values. Returns kInvalidArgument naming
+// "proportion.column" or "proportion.within.column" where one has more than kMaxStrata distinct
+// values, or both together.
+absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const ColumnView& outer,
                                                                 const ColumnView& inner,
                                                                 uint64_t num_samples,
                                                                 const SampleSet* set = nullptr,

@@ -116,7 +116,7 @@ PlanInput InputOf(const Table& table, const SamplerSpec& spec, uint64_t epoch,
 // What the engine keeps from epoch to epoch.
 void FillFromColumns(PlanInput* input) {
   const Proportion& proportion = input->spec.proportion;
-  if (!proportion.column.empty()) {
+  if (!proportion.column.empty() && proportion.within == nullptr) {
     auto strata = sampling::BuildStrata(input->columns.dataset.at(proportion.column),
                                         input->num_samples, "proportion.column", input->executor);
     SUBSET_CHECK(strata.ok());

@@ -259,10 +259,10 @@ void ExpectSameStrata(uint64_t n, const Executor& executor) {
   EXPECT_EQ(restricted->members.size(), set.Count());
   ExpectSame(*RestrictStrata(*alone, set, &executor), *restricted);
   ExpectSame(*OneStratum(set, &executor), *OneStratum(set));
-  const auto nested = *BuildNestedStrata(*restricted, within, n);
-  ExpectSame(**BuildNestedStrata(*alone, within, n, &set), *nested);
-  ExpectSame(**BuildNestedStrata(*alone, within, n, &set, &executor), *nested);
-  ExpectSame(**BuildNestedStrata(*restricted, within, n, nullptr, &executor), *nested);
+  ExpectSame(**BuildNestedStrata(column, within, n, nullptr, &executor),
+             **BuildNestedStrata(column, within, n));
+  ExpectSame(**BuildNestedStrata(column, within, n, &set, &executor),
+             **BuildNestedStrata(column, within, n, &set));
 }
 
 TEST_P(ExecutorTest, StrataAreTheSameWhoeverWorksOnThem) {

@@ -45,7 +45,11 @@ class ProductSamples {
     c.SetColumn("not2", not2);
     c.Report("loss.step", steps);
     c.Stratify(labels);
-    for (uint64_t i = 0; i < n; i += kChunkSamples) dialect_chunks_.push_back(&dialects_[i]);
+    for (uint64_t i = 0; i < n; i += kChunkSamples) {
+      label_chunks_.push_back(&labels[i]);
+      dialect_chunks_.push_back(&dialects_[i]);
+    }
+    c.input.columns.dataset["label"] = {ColumnView::Type::kUint16, label_chunks_};
     c.input.columns.dataset["dialect"] = {ColumnView::Type::kUint16, dialect_chunks_};
     ProvidedEpoch provided;
     for (uint64_t i = n; i > 0; --i) provided.indices.push_back(static_cast<uint32_t>(i - 1));
@@ -71,6 +75,7 @@ class ProductSamples {
     return losses;
   }
   std::vector<uint16_t> dialects_;
+  std::vector<const void*> label_chunks_;
   std::vector<const void*> dialect_chunks_;
   std::unique_ptr<LabelSets> classes_;
 };

@@ -190,6 +190,7 @@ struct Nested {
       quality.push_back(static_cast<float>(random() % 100));
     }
     seconds[3] = NAN;
+    Add("outer", ColumnView::Type::kUint8, outer);
     Add("inner", ColumnView::Type::kUint8, inner);
     Add("seconds", ColumnView::Type::kFloat32, seconds);
     Add("quality", ColumnView::Type::kFloat32, quality);
