@@ -91,7 +91,9 @@ sampling::LabelSetView StoredColumn::label_sets() const {
   return {absl::MakeConstSpan(chunks_)};
 }
 
-uint64_t StoredColumn::memory_bytes() const { return ColumnBytes(column(), num_samples_); }
+uint64_t StoredColumn::memory_bytes() const {
+  return ColumnBytes(column(), num_samples_) + strata_bytes_.load(std::memory_order_relaxed);
+}
 
 sampling::Columns ViewsOf(const PinnedColumns& columns) {
   sampling::Columns views;
@@ -115,6 +117,7 @@ absl::StatusOr<std::shared_ptr<const sampling::Strata>> StoredColumn::Strata() c
       sampling::BuildStrata(view(), num_samples_, "proportion.column", &AllThreads());
   if (!strata.ok()) return NotStrata(column().name(), strata.status().message());
   strata_ = *std::move(strata);
+  strata_bytes_.store(strata_->members.size() * sizeof(uint32_t), std::memory_order_relaxed);
   return strata_;
 }
 

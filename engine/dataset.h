@@ -3,6 +3,7 @@
 #ifndef SUBSET_ENGINE_DATASET_H_
 #define SUBSET_ENGINE_DATASET_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -45,7 +46,7 @@ class StoredColumn {
   uint64_t columns_version() const { return stored_.columns_version(); }
   const log::v1::StoredColumn& stored() const { return stored_; }
   uint64_t num_samples() const { return num_samples_; }
-  uint64_t memory_bytes() const;
+  uint64_t memory_bytes() const;  // of the values, and of the strata once they are built
 
   // For recovery, before other threads see the column.
   bool has_values() const { return values_ != nullptr; }
@@ -71,6 +72,7 @@ class StoredColumn {
 
   mutable Mutex mu_;
   mutable std::shared_ptr<const sampling::Strata> strata_ ABSL_GUARDED_BY(mu_);
+  mutable std::atomic<uint64_t> strata_bytes_{0};  // relaxed: a figure; mu_ is held for long
 };
 
 // Columns that a plan reads, by name, each as one import brought it.

@@ -70,7 +70,7 @@ struct RunStats {
 struct DatasetStats {
   std::string dataset;
   uint64_t samples = 0;
-  uint64_t bytes = 0;  // of columns in memory
+  uint64_t bytes = 0;  // of columns and their strata in memory
 };
 
 struct EngineStats {

@@ -50,6 +50,10 @@ class Planner {
   void Provide(std::shared_ptr<Run> run, uint64_t epoch,
                std::shared_ptr<const ProvidedContent> content, Done done);
 
+  // Builds what the epochs of the run keep from one to the next, so that opening the first of them
+  // takes no longer than the others: nothing waits for it.
+  void Prepare(std::shared_ptr<Run> run);
+
   // Looks again at what waits on the run: its feedback became complete, or it was deleted.
   void Poke(Uid run);
 

@@ -105,6 +105,23 @@ absl::StatusOr<Planner::Built> Planner::Build(
   return built;
 }
 
+void Planner::Prepare(std::shared_ptr<Run> run) {
+  Post([this, run = std::move(run)] {
+    const v1::Run& settings = run->settings();
+    const auto sampler = catalog_->FindSampler(settings.sampler_uid());
+    const auto dataset = catalog_->FindDataset(settings.dataset_uid());
+    if (sampler == nullptr || dataset == nullptr) return;
+    const uint64_t plan = PlanBytes(sampler->spec, run->num_samples());
+    if (!memory_->Check(settings.name(), plan).ok()) return;
+    const auto columns = dataset->Pin(sampler->spec.DatasetColumns());
+    if (!columns.ok()) return;
+    log::v1::EpochOpened opened;
+    opened.set_epoch(sampler->proto.from_epoch());
+    // What is wrong is said when the epoch opens.
+    MakePlanInput(settings, opened, *sampler, *columns).status().IgnoreError();
+  });
+}
+
 absl::Status Planner::WritePlan(const std::string& bytes, Built* built) {
   if (bytes.empty()) return absl::OkStatus();
   const Uid uid = catalog_->incarnation() << 32 | ++plans_;

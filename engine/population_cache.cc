@@ -24,11 +24,12 @@ bool IsStatic(const sampling::SamplerSpec& spec) {
 absl::Status PopulationCache::Fill(const sampling::SamplerSpec& sampler,
                                    const PinnedColumns& columns, sampling::PlanInput* input) {
   if (!IsStatic(sampler)) return absl::OkStatus();
+  const uint64_t seed = sampling::FilterReadsSeed(sampler) ? input->key.seed : 0;
   MutexLock lock(&mu_);
-  if (!population_.has_value() || seed_ != input->key.seed || columns_ != columns) {
+  if (!population_.has_value() || seed_ != seed || columns_ != columns) {
     population_.reset();
     SUBSET_ASSIGN_OR_RETURN(population_, sampling::BuildPopulation(*input));
-    seed_ = input->key.seed;
+    seed_ = seed;
     columns_ = columns;
   }
   input->population = population_;

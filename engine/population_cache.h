@@ -26,7 +26,7 @@ class PopulationCache {
  private:
   Mutex mu_;
   PinnedColumns columns_ ABSL_GUARDED_BY(mu_);
-  uint64_t seed_ ABSL_GUARDED_BY(mu_) = 0;  // of the run: ties of quantiles go by it
+  uint64_t seed_ ABSL_GUARDED_BY(mu_) = 0;  // of the run, where the filter reads it
   std::optional<sampling::Population> population_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -123,6 +123,7 @@ void LocalEngine::CreateRun(const v1::CreateRunRequest& request, Done<v1::Run> d
   Submit(std::move(record), [this, done = std::move(done)](Outcome outcome) mutable {
     if (!outcome.status.ok()) return done(outcome.status);
     Use(*outcome.run);
+    planner_.Prepare(outcome.run);
     done(Describe(*outcome.run));
   });
 }

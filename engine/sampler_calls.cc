@@ -65,9 +65,13 @@ void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_
   auto commit = [this, record = std::move(record),
                  done = std::move(done)](const absl::Status& checked) mutable {
     if (!checked.ok()) return done(checked);
-    Submit(std::move(record), [done = std::move(done)](Outcome outcome) mutable {
+    Submit(std::move(record), [this, done = std::move(done)](Outcome outcome) mutable {
       if (!outcome.status.ok()) return done(outcome.status);
-      done(outcome.sampler->proto);
+      const v1::Sampler& sampler = outcome.sampler->proto;
+      for (const auto& run : catalog_->Runs()) {
+        if (run->settings().sampler_uid() == sampler.uid()) planner_.Prepare(run);
+      }
+      done(sampler);
     });
   };
   if (!NeedsValues(definition->spec)) return commit(absl::OkStatus());

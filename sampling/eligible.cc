@@ -190,6 +190,12 @@ absl::StatusOr<std::shared_ptr<const Strata>> Groups(const PlanInput& input,
   return BuildStrata(it->second, input.num_samples, field, input.executor);
 }
 
+// Whether who stays depends on how many there are, and so ties on the seed.
+bool CutsByRank(const Predicate& predicate) {
+  return predicate.kind == Predicate::Kind::kQuantile ||
+         (predicate.kind == Predicate::Kind::kRange && predicate.minimum_keep > 0);
+}
+
 absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t number,
                   const std::string& path, SampleSet* set) {
   if (predicate.by_labels()) {
@@ -206,7 +212,7 @@ absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t num
   if (!predicate.by_range()) {
     return KeepValues(column, predicate, path, input.num_samples, input.executor, set);
   }
-  if (predicate.kind == Predicate::Kind::kRange && predicate.minimum_keep == 0) {
+  if (!CutsByRank(predicate)) {
     KeepRange(column, predicate, input.num_samples, input.executor, set);
     return absl::OkStatus();
   }
@@ -237,6 +243,10 @@ bool HasFilter(const SamplerSpec& spec) {
 bool FilterReadsScores(const SamplerSpec& spec) {
   return std::any_of(spec.eligible.all.begin(), spec.eligible.all.end(),
                      [](const Predicate& predicate) { return predicate.column.empty(); });
+}
+
+bool FilterReadsSeed(const SamplerSpec& spec) {
+  return std::any_of(spec.eligible.all.begin(), spec.eligible.all.end(), CutsByRank);
 }
 
 absl::StatusOr<SampleSet> EligibleSamples(const PlanInput& input) {

@@ -17,6 +17,8 @@ double TestedScore(const Predicate& predicate, float reported);
 bool HasFilter(const SamplerSpec& spec);
 // Whether what it leaves out depends on reported scores.
 bool FilterReadsScores(const SamplerSpec& spec);
+// Whether it depends on the seed: by ties of quantiles.
+bool FilterReadsSeed(const SamplerSpec& spec);
 
 // Returns the samples that pass every predicate, and that have an irreducible loss where the
 // preference excludes those without. Each predicate looks at every sample, whatever the others say,

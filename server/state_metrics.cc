@@ -77,7 +77,8 @@ void AddStore(const StoreInfo& store, Page& page) {
 void AddDatasets(const std::vector<DatasetStats>& datasets, Page& page) {
   page.Begin(MetricType::Gauge, "subset_dataset_samples", "Samples of a dataset.");
   for (const auto& d : datasets) page.Add(static_cast<double>(d.samples), {{"dataset", d.dataset}});
-  page.Begin(MetricType::Gauge, "subset_dataset_bytes", "Memory of a dataset's columns.");
+  page.Begin(MetricType::Gauge, "subset_dataset_bytes",
+             "Memory of a dataset's columns and their strata.");
   for (const auto& d : datasets) page.Add(static_cast<double>(d.bytes), {{"dataset", d.dataset}});
 }
 

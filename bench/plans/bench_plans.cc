@@ -4,8 +4,8 @@
 //
 //   bench_plans [--n N] [--rounds R] [--threads T] [--only CASE] [--json FILE]
 //
-// An epoch is opened twice: first, with nothing at hand but the columns; and next, with what the
-// engine keeps from epoch to epoch (strata, and the population where no filter reads scores).
+// What the engine keeps from epoch to epoch (strata, and the population where no filter reads
+// scores) is prepared when a run is created; epochs are opened from it.
 // Plans are opened by T threads, as the engine does it by all that the machine has; the pass is
 // that of one thread. Rounds are interleaved; times are medians over them, ratios medians of the
 // rounds' ratios.
@@ -26,6 +26,7 @@
 #include "bench/draw/rounds.h"
 #include "bench/figures.h"
 #include "bench/plans/table.h"
+#include "sampling/eligible.h"
 #include "sampling/population.h"
 #include "sampling/strata.h"
 
@@ -114,11 +115,11 @@ PlanInput InputOf(const Table& table, const SamplerSpec& spec, uint64_t epoch,
 }
 
 // What the engine keeps from epoch to epoch.
-void FillFromColumns(PlanInput* input) {
-  const Proportion& proportion = input->spec.proportion;
-  if (!proportion.column.empty() && proportion.within == nullptr) {
-    auto strata = sampling::BuildStrata(input->columns.dataset.at(proportion.column),
-                                        input->num_samples, "proportion.column", input->executor);
+void Prepare(PlanInput* input) {
+  if (sampling::ReadsStrata(input->spec)) {
+    const std::string& column = input->spec.proportion.column;
+    auto strata = sampling::BuildStrata(input->columns.dataset.at(column), input->num_samples,
+                                        column, input->executor);
     SUBSET_CHECK(strata.ok());
     input->strata = *std::move(strata);
   }
@@ -167,37 +168,36 @@ double Milliseconds(F f) {
 
 std::vector<Row> MeasureOpening(const Table& table, const Case& opened, int rounds,
                                 const Executor& executor) {
-  Times first;
-  Times next;
+  const bool prepares = !opened.spec.proportion.column.empty() || sampling::HasFilter(opened.spec);
+  Times prepare;
+  Times open;
   uint64_t sum = 0;
   const double start = Seconds();
   int warm = kWarmUpRounds;
   for (int round = 0; round < warm + rounds; ++round) {
     const double pass = Milliseconds([&] { sum += table.Sum(opened.reads); });
-    PlanInput input = InputOf(table, opened.spec, 2 * round, executor);
-    const double first_time = Milliseconds([&] {
-      FillFromColumns(&input);
-      Open(input);
-    });
-    input.key.epoch += 1;
-    const double next_time = Milliseconds([&] { Open(input); });
+    PlanInput input = InputOf(table, opened.spec, round, executor);
+    const double prepare_time = Milliseconds([&] { Prepare(&input); });
+    const double open_time = Milliseconds([&] { Open(input); });
     if (round < warm) {
       if (Seconds() - start > kWarmUpSeconds) warm = round + 1;
       continue;
     }
-    first.Add(first_time, pass);
-    next.Add(next_time, pass);
+    prepare.Add(prepare_time, pass);
+    open.Add(open_time, pass);
   }
   SUBSET_CHECK(opened.reads.empty() || sum != 0);  // it was read
   const std::string other = opened.reads.empty() ? "" : "pass";
-  return {first.ToRow(absl::StrCat(opened.name, ", first"), "ms", other),
-          next.ToRow(absl::StrCat(opened.name, ", next"), "ms", other)};
+  std::vector<Row> rows;
+  if (prepares) rows.push_back(prepare.ToRow(absl::StrCat(opened.name, ", prepared"), "ms", other));
+  rows.push_back(open.ToRow(absl::StrCat(opened.name, ", opened"), "ms", other));
+  return rows;
 }
 
 std::vector<Row> MeasureDraws(const Table& table, const SamplerSpec& spec, int rounds,
                               const Executor& executor) {
   PlanInput input = InputOf(table, spec, 0, executor);
-  FillFromColumns(&input);
+  Prepare(&input);
   const auto combined = sampling::ScoreDraw::Build(input);
   SUBSET_CHECK(combined.ok());
   const std::vector<float> scores = MakeScores(table.num_samples());

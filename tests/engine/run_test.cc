@@ -115,6 +115,39 @@ TEST_F(RunTest, DeletedRunsAreGoneWithTheirImages) {
   EXPECT_EQ(fresh.scored_samples(), 0u);
 }
 
+// The memory of the dataset's columns and strata, once the planner has done what it was told so
+// far.
+uint64_t BytesWhenIdle(TestEngine& t) {
+  v1::SamplerSpec spec;
+  v1::Predicate& predicate = *spec.mutable_eligible()->add_all();
+  predicate.set_column("label");
+  predicate.mutable_in()->add_values(1);
+  EXPECT_OK(t.CreateSampler("d/filter", spec));  // checked on the planner's thread
+  return t.engine->Stats().datasets.at(0).bytes;
+}
+
+TEST_F(RunTest, StrataAreReadyBeforeTheFirstEpochIsAskedFor) {
+  constexpr uint64_t kStrata = 100 * sizeof(uint32_t);
+  v1::SamplerSpec balanced;
+  balanced.mutable_proportion()->set_column("label");
+  balanced.mutable_proportion()->set_kind(v1::Proportion::EQUAL);
+  ASSERT_OK(t.CreateRun("r", "d/u", 10));
+  const uint64_t before = BytesWhenIdle(t);
+  v1::UpdateSamplerRequest update;  // for the run that there is
+  update.set_name("d/u");
+  *update.mutable_spec() = balanced;
+  Pending<absl::StatusOr<v1::Sampler>> updated;
+  t.engine->UpdateSampler(update, updated.Callback());
+  ASSERT_OK(updated.Wait());
+  EXPECT_EQ(BytesWhenIdle(t), before + kStrata);
+
+  t.Reopen();
+  ASSERT_OK(t.DeleteRun("r"));
+  EXPECT_EQ(BytesWhenIdle(t), before);
+  ASSERT_OK(t.CreateRun("new", "d/u", 10));
+  EXPECT_EQ(BytesWhenIdle(t), before + kStrata);
+}
+
 TEST_F(RunTest, MemoryIsEstimatedBeforeItIsTaken) {
   t.options.max_memory_bytes = 700;  // 100 of labels; a run driven by scores needs 400 + 230
   t.Reopen();
