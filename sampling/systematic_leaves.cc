@@ -42,13 +42,25 @@ LeafScale CapCertain(uint64_t count, absl::Span<double> values) {
   return LeafScale(1, others, std::ldexp(sum, unit.parameters().score_exponent));
 }
 
+SystematicLeaves AlikeLeaves(const PlanInput& input, const Population& population) {
+  constexpr Leaf kAlike = 0x7000;
+  const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
+    ForEachPart(input.executor, leaves.size(), [&](size_t, uint64_t first, uint64_t last) {
+      std::fill(leaves.begin() + first, leaves.begin() + last, kAlike);
+      sum_part(first, last);
+    });
+  };
+  return {std::make_unique<StratumIndex>(population, fill), false, 0};
+}
+
 }  // namespace
 
-std::optional<SystematicLeaves> LeavesOfScores(const PlanInput& input,
-                                               const Population& population) {
+std::optional<SystematicLeaves> QuickLeaves(const PlanInput& input, const Population& population) {
   const SamplerSpec& spec = input.spec;
+  if (spec.guard.refresh > 0) return std::nullopt;
+  if (spec.preference.kind == Preference::Kind::kUniform) return AlikeLeaves(input, population);
   if (spec.preference.kind != Preference::Kind::kScorePower || !spec.preference.column.empty() ||
-      spec.guard.uniform_floor > 0 || spec.guard.refresh > 0) {
+      spec.guard.uniform_floor > 0) {
     return std::nullopt;
   }
   DrawIndex drawn = BuildDrawIndex(input, population, {});

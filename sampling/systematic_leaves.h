@@ -19,12 +19,12 @@ struct SystematicLeaves {
   uint64_t clamped = 0;                 // outside the range of leaves: positive, but below a half
 };
 
-// Leaves straight from scores, on one scale: where the preference is a power of a score without
-// guards. None where it is not, or a stratum has no positive score. The scale goes by the mean of
-// all: where few samples have nearly all of the weight, and are drawn for sure, little of the range
-// of leaves is left to tell the others apart.
-std::optional<SystematicLeaves> LeavesOfScores(const PlanInput& input,
-                                               const Population& population);
+// Leaves that take few passes: all alike where nothing is preferred; straight from scores, on one
+// scale, where the preference is a power of them, without guards. None where it is another, or a
+// stratum has no positive score. The scale goes by the mean of all: where few samples have nearly
+// all of the weight, and are drawn for sure, little of the range of leaves is left to tell the
+// others apart.
+std::optional<SystematicLeaves> QuickLeaves(const PlanInput& input, const Population& population);
 
 // Leaves of any preference and guards, on a scale of each stratum's own that goes by the mean of
 // those that are not certain to be among `slots`. A few passes over 8 bytes a sample.

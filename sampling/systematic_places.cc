@@ -13,34 +13,43 @@ namespace {
 
 constexpr size_t kPiece = 256;
 
+// The least leaf of at least this weight; none has more than the largest leaf's.
+uint32_t LeastCode(uint32_t weight) {
+  uint32_t leaf = 0;
+  for (uint32_t step = 0x8000; step > 0; step /= 2) {
+    if (LeafWeight(static_cast<Leaf>(leaf + step - 1)) < weight) leaf += step;
+  }
+  return LeafWeight(static_cast<Leaf>(leaf)) < weight ? leaf + 1 : leaf;
+}
+
 struct Certain {
   std::vector<uint32_t> places;
   std::vector<Leaf> leaves;
 
-  // Takes what weighs at least so much of a piece from place `first` on, and leaves 0 there.
-  void Take(uint32_t least, uint64_t first, absl::Span<Leaf> piece) {
+  // Takes the leaves from `least` on of `size` ones at place `first` and after it; leaves 0 there.
+  void Take(uint32_t least, uint64_t first, Leaf* piece, size_t size) {
     uint32_t at[kPiece];
     Leaf taken[kPiece];
     size_t count = 0;
-    for (size_t k = 0; k < piece.size(); ++k) {  // no branch: it is not predictable
-      const bool certain = LeafWeight(piece[k]) >= least;
+    for (size_t k = 0; k < size; ++k) {  // no branch: it is not predictable
+      const Leaf leaf = piece[k];
+      const bool certain = leaf >= least;
       at[count] = static_cast<uint32_t>(first + k);
-      taken[count] = piece[k];
+      taken[count] = leaf;
       count += certain;
-      piece[k] = certain ? Leaf{0} : piece[k];
+      piece[k] = certain ? Leaf{0} : leaf;
     }
     places.insert(places.end(), at, at + count);
     leaves.insert(leaves.end(), taken, taken + count);
   }
 };
 
-// Writes the leaves of a stratum's places first, first + 1, ...
-void Gather(const Permutation& order, uint64_t first, absl::Span<const Leaf> own,
-            absl::Span<Leaf> piece) {
+// Writes the leaves of `size` places of a stratum from `first` on.
+void Gather(const Permutation& order, uint64_t first, const Leaf* own, Leaf* piece, size_t size) {
   uint32_t slots[kPiece];
-  order.Fill(first, absl::MakeSpan(slots, piece.size()));
-  for (size_t k = 0; k < piece.size(); ++k) __builtin_prefetch(&own[slots[k]]);
-  for (size_t k = 0; k < piece.size(); ++k) piece[k] = own[slots[k]];
+  order.Fill(first, absl::MakeSpan(slots, size));
+  for (size_t k = 0; k < size; ++k) __builtin_prefetch(own + slots[k]);
+  for (size_t k = 0; k < size; ++k) piece[k] = own[slots[k]];
 }
 
 }  // namespace
@@ -55,18 +64,21 @@ SystematicPlaces MakePlaces(const Executor* executor, const Population& populati
                             const std::vector<SystematicStratum>& strata,
                             absl::Span<const Leaf> leaves, LeafOrder order) {
   std::vector<Certain> parts(NumParts(leaves.size()));
+  std::vector<uint32_t> least;  // certain leaf of each stratum
+  for (const SystematicStratum& stratum : strata) {
+    least.push_back(LeastCode(stratum.drawn.least_certain()));
+  }
   const auto fill = [&](absl::Span<Leaf> out, SumPart sum_part) {
     ForEachPart(executor, leaves.size(), [&](size_t part, uint64_t begin, uint64_t end) {
       ForEachPiece(population, begin, end, kPiece, [&](size_t g, uint64_t first, uint64_t last) {
-        const absl::Span<Leaf> piece = out.subspan(first, last - first);
+        Leaf* const piece = out.data() + first;
         if (order == LeafOrder::kPlaces) {
-          std::copy_n(leaves.begin() + first, piece.size(), piece.begin());
+          std::copy(leaves.data() + first, leaves.data() + last, piece);
         } else {
           const uint64_t stratum = population.first(g);
-          Gather(*strata[g].order, first - stratum, leaves.subspan(stratum, population.count(g)),
-                 piece);
+          Gather(*strata[g].order, first - stratum, leaves.data() + stratum, piece, last - first);
         }
-        parts[part].Take(strata[g].drawn.least_certain(), first, piece);
+        parts[part].Take(least[g], first, piece, last - first);
       });
       sum_part(begin, end);
     });

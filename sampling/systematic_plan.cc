@@ -210,7 +210,7 @@ bool Precise(const std::vector<SystematicStratum>& strata) {
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildSystematicPlan(const PlanInput& input,
                                                                const Population& population) {
   SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input, population));
-  std::optional<SystematicLeaves> leaves = LeavesOfScores(input, population);
+  std::optional<SystematicLeaves> leaves = QuickLeaves(input, population);
   std::vector<SystematicStratum> strata;
   if (leaves.has_value()) strata = SystematicStrata(input, population, slots, *leaves->index);
   if (!leaves.has_value() || !Precise(strata)) {
