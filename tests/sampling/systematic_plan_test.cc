@@ -36,6 +36,17 @@ TEST(SystematicPlanTest, OracleOfOneDominatingWeight) {
   ExpectFrequencies(input, 4000);
 }
 
+TEST(SystematicPlanTest, WhatIsExactlyOneIsCertain) {
+  ListInput input(Kind::kSystematic, 3);
+  input.Prefer({1, 1, 2}).input.spec.draw.fraction = 2. / 3;
+  EXPECT_EQ(ExpectedOf(*input.Build(), 3), (std::vector<double>{.5, .5, 1}));
+  for (uint64_t epoch = 0; epoch < 100; ++epoch) {
+    const std::vector<uint32_t> drawn = DrawEpoch(*input.Epoch(epoch).Build()).indices;
+    ASSERT_EQ(SetOf(drawn).size(), 2);
+    ASSERT_EQ(SetOf(drawn).count(2), 1);
+  }
+}
+
 TEST(SystematicPlanTest, FullSharesAreCappedAndTheExcessIsWaterFilled) {
   // Modyn's get_fair_share gives (10, 10, 30); a third of the members of a tie for the rest.
   ListInput input(Kind::kSystematic, 120);
