@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "sampling/leaf_avx512.h"
 #include "sampling/leaf_bulk_simd.h"
 #include "sampling/leaf_math.h"
 
@@ -132,15 +133,7 @@ struct LineSums {
   // Adds a line; returns the sum of its weights.
   SUBSET_TARGET uint32_t Add(const Leaf* line) {
     const __m512i leaf = _mm512_loadu_si512(line);
-    // LeafWeight is mantissa << shift; even and odd leaves of a pair go apart.
-    const __m512i shift = _mm512_subs_epu16(_mm512_srli_epi16(leaf, 12), _mm512_set1_epi16(1));
-    const __m512i mantissa = _mm512_or_si512(_mm512_min_epu16(leaf, _mm512_set1_epi16(0x1000)),
-                                             _mm512_and_si512(leaf, _mm512_set1_epi16(0xfff)));
-    const __m512i low = Repeat(0xffff);
-    const __m512i even =
-        _mm512_sllv_epi32(_mm512_and_si512(mantissa, low), _mm512_and_si512(shift, low));
-    const __m512i odd =
-        _mm512_sllv_epi32(_mm512_srli_epi32(mantissa, 16), _mm512_srli_epi32(shift, 16));
+    const auto [even, odd] = WeightsOfLine(leaf);
     AddSquares(even);
     AddSquares(odd);
     positive += static_cast<uint64_t>(_mm_popcnt_u32(_mm512_test_epi16_mask(leaf, leaf)));

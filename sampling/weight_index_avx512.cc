@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "sampling/leaf_avx512.h"
 #include "sampling/weight_index_walk.h"
 
 #define SUBSET_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,popcnt")))
@@ -26,17 +27,7 @@ SUBSET_TARGET inline uint64_t Child(const uint64_t* entries, uint64_t rest) {
 
 // Returns how many leaves of the line end at or below rest, which is the leaf that holds it.
 SUBSET_TARGET inline uint32_t SlotInLine(const Leaf* line, uint32_t rest) {
-  const __m512i leaf = _mm512_load_si512(line);
-  // shift = max(e - 1, 0); mantissa = m, with its leading bit where e > 0. Even and odd leaves of a
-  // pair then go apart.
-  const __m512i shift = _mm512_subs_epu16(_mm512_srli_epi16(leaf, 12), _mm512_set1_epi16(1));
-  const __m512i mantissa = _mm512_or_si512(_mm512_min_epu16(leaf, _mm512_set1_epi16(0x1000)),
-                                           _mm512_and_si512(leaf, _mm512_set1_epi16(0xfff)));
-  const __m512i low = _mm512_set1_epi32(0xffff);
-  const __m512i even =
-      _mm512_sllv_epi32(_mm512_and_si512(mantissa, low), _mm512_and_si512(shift, low));
-  const __m512i odd =
-      _mm512_sllv_epi32(_mm512_srli_epi32(mantissa, 16), _mm512_srli_epi32(shift, 16));
+  const auto [even, odd] = WeightsOfLine(_mm512_load_si512(line));
   // Prefix sums of the pairs: within quarters, then over the quarters' sums.
   __m512i ends = _mm512_add_epi32(even, odd);
   ends = _mm512_add_epi32(ends, _mm512_bslli_epi128(ends, 4));
