@@ -5,44 +5,53 @@
 #include "sampling/proportion.h"
 #include "sampling/pruning.h"
 #include "sampling/quota_order.h"
+#include "sampling/set_members.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
 namespace {
 
-// Appends those of the samples sample(0), ..., sample(count - 1) that are (or are not) of `set` as
-// a cell in which each has one slot. Returns nullptr where there are none.
-template <typename SampleAt>
-Cell* AppendMembers(const SampleSet& set, bool contained, uint64_t count, SampleAt sample,
-                    CellLayout* layout) {
-  std::vector<uint32_t>& members = layout->own_members;
+// Appends a cell of `count` own members, each with one slot. Returns nullptr where there are none.
+Cell* AppendCell(uint64_t count, CellLayout* layout) {
+  if (count == 0) return nullptr;
   Cell cell;
-  cell.first = members.size();
-  for (uint64_t k = 0; k < count; ++k) {
-    const auto i = static_cast<uint32_t>(sample(k));
-    if (set.Contains(i) == contained) members.push_back(i);
-  }
-  cell.count = members.size() - cell.first;
-  if (cell.count == 0) return nullptr;
-  cell.slots = cell.count;
-  cell.expected_slots = static_cast<double>(cell.slots);
+  cell.first = layout->num_own;
+  cell.count = count;
+  cell.slots = count;
+  cell.expected_slots = static_cast<double>(count);
+  layout->num_own += count;
   layout->cells.push_back(cell);
   return &layout->cells.back();
 }
 
-// Calls f(g, first, count, sample) for each stratum; once, with the samples of the whole dataset in
-// order, where strata play no part.
+// Calls f(g, append) for each stratum, or once for the whole population, where append(contained)
+// appends a cell of those members that are, or are not, in `set`.
 template <typename F>
-void ForEachStratum(const Population& population, bool by_stratum, F f) {
-  if (!by_stratum && population.size() == population.num_samples) {
-    f(0, population.num_samples, [](uint64_t k) { return k; });
-    return;
+void ForEachStratum(const PlanInput& input, const Population& population, bool by_stratum,
+                    const SampleSet& set, CellLayout* layout, F f) {
+  // Each sample is in one cell at most; and the last one is written without asking.
+  layout->own_members = HugeArray<uint32_t>(population.size() + 1);
+  if (!by_stratum) {
+    return f(0, [&](bool contained) {
+      SampleSet kept = population.eligible != nullptr ? *population.eligible
+                                                      : SampleSet::All(population.num_samples);
+      kept.Keep(set, contained);
+      const SetMembers members(kept, input.executor);
+      members.Write(layout->own_members.data() + layout->num_own);
+      return AppendCell(members.size(), layout);
+    });
   }
-  const size_t strata = by_stratum ? population.num_strata() : 1;
-  for (size_t g = 0; g < strata; ++g) {
-    const uint64_t first = population.first(g);
-    f(g, by_stratum ? population.count(g) : population.size(),
-      [&](uint64_t k) { return population.sample(first + k); });
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    f(g, [&](bool contained) {
+      uint32_t* const begin = layout->own_members.data() + layout->num_own;
+      uint32_t* to = begin;
+      const uint64_t end = population.first(g) + population.count(g);
+      for (uint64_t slot = population.first(g); slot < end; ++slot) {
+        *to = population.sample(slot);  // no branch: it is not predictable
+        to += set.Contains(*to) == contained;
+      }
+      return AppendCell(static_cast<uint64_t>(to - begin), layout);
+    });
   }
 }
 
@@ -108,17 +117,17 @@ CellLayout PrunedCells(const PlanInput& input, const Population& population, con
   const Preference& preference = input.spec.preference;
   const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
-  layout.own_members.reserve(population.size());
-  ForEachStratum(population, preference.per_stratum, [&](size_t g, uint64_t count, auto sample) {
-    for (const bool is_low : {false, true}) {
-      Cell* cell = AppendMembers(low, is_low, count, sample, &layout);
-      if (cell == nullptr) continue;
-      if (is_low) cell->slots = KeptCount(preference, cell->count);
-      cell->expected_slots = static_cast<double>(cell->slots);
-      cell->inverse_target = inverse_targets[g];
-      cell->stored = is_low;
-    }
-  });
+  ForEachStratum(input, population, preference.per_stratum, low, &layout,
+                 [&](size_t g, auto append) {
+                   for (const bool is_low : {false, true}) {
+                     Cell* cell = append(is_low);
+                     if (cell == nullptr) continue;
+                     if (is_low) cell->slots = KeptCount(preference, cell->count);
+                     cell->expected_slots = static_cast<double>(cell->slots);
+                     cell->inverse_target = inverse_targets[g];
+                     cell->stored = is_low;
+                   }
+                 });
   const bool epoch_sum = preference.scale == Preference::Scale::kEpochSum;
   layout.mass = static_cast<double>(epoch_sum ? population.size() : TotalSlots(layout));
   return layout;
@@ -132,18 +141,19 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   const bool by_stratum = target == Weight::Target::kBalanced || target == Weight::Target::kShares;
   const std::vector<double> inverse_targets = InverseTargets(input, population);
   CellLayout layout;
-  ForEachStratum(population, shared || by_stratum, [&](size_t g, uint64_t count, auto sample) {
-    Cell* cell = AppendMembers(chosen, true, count, sample, &layout);
-    if (cell != nullptr) {
-      cell->stored = true;
-    } else if (shared) {
-      cell = AppendMembers(chosen, false, count, sample, &layout);
-      layout.fell_back_to_uniform = true;
-    } else {
-      return;
-    }
-    cell->inverse_target = inverse_targets[g];
-  });
+  ForEachStratum(input, population, shared || by_stratum, chosen, &layout,
+                 [&](size_t g, auto append) {
+                   Cell* cell = append(true);
+                   if (cell != nullptr) {
+                     cell->stored = true;
+                   } else if (shared) {
+                     cell = append(false);
+                     layout.fell_back_to_uniform = true;
+                   } else {
+                     return;
+                   }
+                   cell->inverse_target = inverse_targets[g];
+                 });
 
   if (shared) {
     uint64_t slots = 0;
@@ -158,7 +168,7 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   }
   for (Cell& cell : layout.cells) {
     cell.inverse_target =
-        by_stratum ? cell.inverse_target * reached : static_cast<double>(layout.own_members.size());
+        by_stratum ? cell.inverse_target * reached : static_cast<double>(layout.num_own);
   }
   return layout;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sampling/columns.h"
+#include "sampling/huge_array.h"
 #include "sampling/plan.h"
 #include "sampling/population.h"
 #include "sampling/sample_set.h"
@@ -26,7 +27,8 @@ struct Cell {
 struct CellLayout {
   std::vector<Cell> cells;
   // The members: own ones, or those of `strata`, or (neither) every sample in order.
-  std::vector<uint32_t> own_members;
+  HugeArray<uint32_t> own_members;  // num_own, and room
+  uint64_t num_own = 0;
   std::shared_ptr<const Strata> strata;
   // w = mass * r_i / mu_i. The number of slots makes the mean over a batch unbiased, the number of
   // samples makes the weights of an epoch sum to it.
@@ -37,7 +39,7 @@ struct CellLayout {
 
   const uint32_t* members() const {
     if (strata != nullptr) return strata->members.data();
-    return own_members.empty() ? nullptr : own_members.data();
+    return own_members.data();
   }
 };
 

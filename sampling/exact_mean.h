@@ -9,14 +9,18 @@
 #include <array>
 #include <cstdint>
 
+#include "absl/types/span.h"
+
 namespace subset::sampling {
 
 // Whole mantissas summed per exponent: exact and independent of the order for up to 2^32 values.
-// Not thread-safe. 2 KiB.
+// Not thread-safe. 8 KiB.
 class ExactMean {
  public:
-  // Takes a finite value.
-  void Add(float value);
+  // Takes those values that are not NaN; they are finite.
+  void Add(absl::Span<const float> values);
+  // Takes the values that another one has taken.
+  void Add(const ExactMean& other);
 
   uint64_t count() const { return count_; }
 
@@ -26,11 +30,16 @@ class ExactMean {
 
  private:
   static constexpr int kExponents = 255;  // IEEE exponent fields 1 .. 254; denormals are in 1
+  static constexpr int kTurns = 4;
 
-  // Whether mean <= t.
-  bool AtMost(float t) const;
+  // Sums of mantissas by exponent, in units of 2^(exponent - 150); 255: of NaN.
+  using Sums = std::array<int64_t, kExponents + 1>;
 
-  std::array<int64_t, kExponents> sums_{};  // sum of mantissas, in units of 2^(exponent - 150)
+  // Whether the mean of `count` values is at most t.
+  static bool AtMost(const Sums& sums, uint64_t count, float t);
+
+  // Values go to one of these in turn: none waits for the one before, of the same exponent.
+  std::array<Sums, kTurns> turns_{};
   uint64_t count_ = 0;
 };
 

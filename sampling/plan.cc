@@ -139,7 +139,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
     SUBSET_ASSIGN_OR_RETURN(set, ParseSampleSet(*stored, input.num_samples, input.key.epoch));
   } else if (form == Form::kPruned) {
     set = BelowMean(PreferredScores(input, population), population,
-                    input.spec.preference.per_stratum);
+                    input.spec.preference.per_stratum, input.executor);
   } else {
     set = ChosenSamples(input, population);
   }

@@ -3,6 +3,7 @@
 #ifndef SUBSET_SAMPLING_SAMPLE_SET_H_
 #define SUBSET_SAMPLING_SAMPLE_SET_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -19,6 +20,12 @@ class SampleSet {
     for (uint64_t& word : set.words_) word = ~uint64_t{0};
     if (num_samples % 64 != 0) set.words_.back() = (uint64_t{1} << (num_samples % 64)) - 1;
     return set;
+  }
+
+  // Keeps those that are, or are not, in `other`, a set of samples of the same dataset.
+  void Keep(const SampleSet& other, bool contained) {
+    const uint64_t flip = contained ? 0 : ~uint64_t{0};
+    for (size_t w = 0; w < words_.size(); ++w) words_[w] &= other.words_[w] ^ flip;
   }
 
   void Insert(uint64_t i) { words_[i / 64] |= uint64_t{1} << (i % 64); }

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/numeric/bits.h"
 #include "base/status_macros.h"
 #include "sampling/column_codes.h"
 #include "sampling/parts.h"
+#include "sampling/set_members.h"
 #include "sampling/sort_by_cell.h"
 
 namespace subset::sampling {
@@ -84,33 +84,11 @@ std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleS
 }
 
 std::shared_ptr<const Strata> OneStratum(const SampleSet& set, const Executor* executor) {
-  constexpr uint64_t kWord = 64;
-  const std::vector<uint64_t>& words = set.words();
-  std::vector<uint64_t> at(NumParts(kWord * words.size()));  // of a part: its members, then where
-  const auto for_each_part = [&](auto f) {
-    ForEachPart(executor, kWord * words.size(), [&](size_t part, uint64_t first, uint64_t last) {
-      f(part, first / kWord, last / kWord);
-    });
-  };
-  for_each_part([&](size_t part, size_t first, size_t last) {
-    for (size_t w = first; w < last; ++w) at[part] += absl::popcount(words[w]);
-  });
-  uint64_t total = 0;
-  for (uint64_t& part : at) {
-    const uint64_t count = part;
-    part = total;
-    total += count;
-  }
+  const SetMembers members(set, executor);
+  const uint64_t total = members.size();
   auto strata = std::make_shared<Strata>();
   strata->members = HugeArray<uint32_t>(total);
-  for_each_part([&](size_t part, size_t first, size_t last) {
-    uint32_t* to = strata->members.data() + at[part];
-    for (size_t w = first; w < last; ++w) {
-      for (uint64_t word = words[w]; word != 0; word &= word - 1) {
-        *to++ = static_cast<uint32_t>(kWord * w + absl::countr_zero(word));
-      }
-    }
-  });
+  members.Write(strata->members.data());
   strata->offsets = {0};
   if (total == 0) return strata;
   strata->values = {0};

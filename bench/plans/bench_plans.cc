@@ -89,6 +89,25 @@ std::vector<Case> Cases() {
     Prefer(spec, .6);
     spec->guard.uniform_floor = .1;
   });
+  add("rank", {"loss"}, [](SamplerSpec* spec) {
+    spec->preference.kind = Preference::Kind::kRank;
+    spec->preference.alpha = .7;
+  });
+  add("hardest half", {"loss"}, [](SamplerSpec* spec) {
+    spec->preference.kind = Preference::Kind::kBand;
+    spec->preference.keep = .5;
+  });
+  add("pruned below mean", {"loss"}, [](SamplerSpec* spec) {
+    spec->preference.kind = Preference::Kind::kBelowMeanPruning;
+    spec->preference.total_epochs = 1000000;
+  });
+  add("quantile of loss", {"loss"}, [](SamplerSpec* spec) {
+    sampling::Predicate predicate;
+    predicate.score = "loss";
+    predicate.kind = sampling::Predicate::Kind::kQuantile;
+    predicate.high = .9;
+    spec->eligible.all = {predicate};
+  });
   add("systematic", {"loss"}, [](SamplerSpec* spec) {
     Prefer(spec, .6);
     spec->draw.kind = Draw::Kind::kSystematic;

@@ -17,7 +17,7 @@ namespace {
 
 ExactMean MeanOf(const std::vector<float>& values) {
   ExactMean mean;
-  for (const float value : values) mean.Add(value);
+  mean.Add(values);
   return mean;
 }
 
@@ -38,7 +38,8 @@ TEST(ExactMeanTest, AgreesWithIntegerArithmetic) {
     ExactMean mean;
     for (int64_t k = 0; k < n; ++k) {
       wholes.push_back(static_cast<int64_t>(random() % (2 * span)) - span / 2);
-      mean.Add(static_cast<float>(wholes.back()) / 1024);
+      const float value = static_cast<float>(wholes.back()) / 1024;
+      mean.Add({&value, 1});
     }
     const int64_t sum = std::accumulate(wholes.begin(), wholes.end(), int64_t{0});
     const float threshold = mean.LeastNotBelow();

@@ -1,0 +1,50 @@
+#include "sampling/set_members.h"
+
+#include <cstddef>
+
+#include "absl/numeric/bits.h"
+#include "sampling/parts.h"
+
+namespace subset::sampling {
+namespace {
+
+constexpr uint64_t kWord = 64;
+
+// Calls f(part, the words of a part of the samples).
+template <typename F>
+void ForEachPartOfWords(const Executor* executor, const std::vector<uint64_t>& words, F f) {
+  ForEachPart(executor, kWord * words.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    f(part, first / kWord, last / kWord);
+  });
+}
+
+}  // namespace
+
+SetMembers::SetMembers(const SampleSet& set, const Executor* executor)
+    : set_(set), executor_(executor), before_(NumParts(kWord * set.words().size())) {
+  const std::vector<uint64_t>& words = set_.words();
+  ForEachPartOfWords(executor_, words, [&](size_t part, size_t first, size_t last) {
+    uint64_t count = 0;
+    for (size_t w = first; w < last; ++w) count += absl::popcount(words[w]);
+    before_[part] = count;
+  });
+  for (uint64_t& part : before_) {
+    const uint64_t count = part;
+    part = size_;
+    size_ += count;
+  }
+}
+
+void SetMembers::Write(uint32_t* out) const {
+  const std::vector<uint64_t>& words = set_.words();
+  ForEachPartOfWords(executor_, words, [&](size_t part, size_t first, size_t last) {
+    uint32_t* to = out + before_[part];
+    for (size_t w = first; w < last; ++w) {
+      for (uint64_t word = words[w]; word != 0; word &= word - 1) {
+        *to++ = static_cast<uint32_t>(kWord * w + absl::countr_zero(word));
+      }
+    }
+  });
+}
+
+}  // namespace subset::sampling

@@ -1,0 +1,34 @@
+// The members of a set, written out.
+
+#ifndef SUBSET_SAMPLING_SET_MEMBERS_H_
+#define SUBSET_SAMPLING_SET_MEMBERS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "base/executor.h"
+#include "sampling/sample_set.h"
+
+namespace subset::sampling {
+
+// Immutable; the set must not change. O(N / 64), and a step a member, by the executor; null: by the
+// calling thread.
+class SetMembers {
+ public:
+  SetMembers(const SampleSet& set, const Executor* executor);
+
+  uint64_t size() const { return size_; }
+
+  // Writes them in ascending order.
+  void Write(uint32_t* out) const;
+
+ private:
+  const SampleSet& set_;
+  const Executor* const executor_;
+  std::vector<uint64_t> before_;  // of a part of the samples: how many lie before it
+  uint64_t size_ = 0;
+};
+
+}  // namespace subset::sampling
+
+#endif  // SUBSET_SAMPLING_SET_MEMBERS_H_
