@@ -123,6 +123,18 @@ SUBSET_TARGET void QuickBlock(const QuickLaw& law, const float* scores, Leaf* le
   }
 }
 
+// The sum of 16 words, below 2^32: as signed words, which _mm512_reduce_add_epi32 adds, it
+// overflows.
+SUBSET_TARGET inline uint32_t SumOf(__m512i words) {
+  const __m256i eight =
+      _mm256_add_epi32(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
+  const __m128i four =
+      _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_srli_si128(four, 8));
+  const auto pair = static_cast<uint64_t>(_mm_cvtsi128_si64(two));
+  return static_cast<uint32_t>(pair) + static_cast<uint32_t>(pair >> 32);
+}
+
 // Adds up lines of 32 leaves, kMost of them: squares of weights, which are below 2^54, go to 8
 // lanes.
 struct LineSums {
@@ -137,7 +149,7 @@ struct LineSums {
     AddSquares(even);
     AddSquares(odd);
     positive += static_cast<uint64_t>(_mm_popcnt_u32(_mm512_test_epi16_mask(leaf, leaf)));
-    const auto sum = static_cast<uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(even, odd)));
+    const uint32_t sum = SumOf(_mm512_add_epi32(even, odd));
     total += sum;
     return sum;
   }
