@@ -221,7 +221,7 @@ absl::Status Keep(const PlanInput& input, const Predicate& predicate, size_t num
     SUBSET_ASSIGN_OR_RETURN(groups, Groups(input, predicate, path));
   }
   const PhiloxKey ties = DeriveKey({input.key.seed, 0, 0}, Purpose::kFilterTies, number);
-  CutByRank(column, predicate, groups.get(), input.num_samples, ties, set);
+  CutByRank(column, predicate, groups.get(), input.num_samples, ties, input.executor, set);
   return absl::OkStatus();
 }
 

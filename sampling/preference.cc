@@ -9,9 +9,13 @@
 #include "sampling/huge_array.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
+#include "sampling/ordered_key.h"
+#include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
+#include "sampling/ranking.h"
 #include "sampling/ranks.h"
 #include "sampling/repeat_factor.h"
+#include "sampling/set_members.h"
 
 namespace subset::sampling {
 namespace {
@@ -21,6 +25,12 @@ constexpr double kLeastExponent = -1000;  // of 2: a positive value never become
 
 double Exp2(double exponent) { return PortableExp2(std::max(exponent, kLeastExponent)); }
 
+// What unscored samples have; NaN where they are to be kept, or nothing is scored.
+double Unscored(const Guard& guard, const PreferredScores& scores) {
+  if (guard.unscored == Guard::Unscored::kKeep) return std::numeric_limits<double>::quiet_NaN();
+  return UnscoredScore(guard, scores);
+}
+
 // Scores by slot, the unscored ones by policy; those to be kept are NaN.
 struct SlotScores {
   std::vector<double> scores;
@@ -29,18 +39,88 @@ struct SlotScores {
 
 SlotScores ScoresOf(const PlanInput& input, const Population& population) {
   const PreferredScores preferred(input, population);
-  const Guard& guard = input.spec.guard;
-  const bool keep = guard.unscored == Guard::Unscored::kKeep;
-  const double unscored =
-      keep ? std::numeric_limits<double>::quiet_NaN() : UnscoredScore(guard, preferred);
+  const double unscored = Unscored(input.spec.guard, preferred);
   SlotScores result;
   result.scores = HugeVector<double>(population.size());
-  preferred.Read(0, absl::MakeSpan(result.scores));
-  for (double& score : result.scores) {
-    if (std::isnan(score)) score = unscored;
-    result.any |= !std::isnan(score);
-  }
+  std::vector<uint8_t> any(NumParts(population.size()));
+  ForEachPart(input.executor, population.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    const auto scores = absl::MakeSpan(result.scores).subspan(first, last - first);
+    preferred.Read(first, scores);
+    bool known = false;
+    for (double& score : scores) {
+      if (std::isnan(score)) score = unscored;
+      known |= !std::isnan(score);
+    }
+    any[part] = known;
+  });
+  result.any = std::find(any.begin(), any.end(), 1) != any.end();
   return result;
+}
+
+// The slots of a population from `begin` on, by their scores.
+class ScoredItems {
+ public:
+  using Key = uint64_t;
+  static constexpr bool kHasMissing = true;
+
+  ScoredItems(const PreferredScores& scores, const Population& population, uint64_t begin,
+              uint64_t size, double unscored, double sign)
+      : scores_(scores),
+        population_(population),
+        begin_(begin),
+        size_(size),
+        unscored_(unscored),
+        sign_(sign) {}
+
+  uint64_t size() const { return size_; }
+  uint32_t sample(uint64_t k) const { return population_.sample(begin_ + k); }
+
+  void Read(uint64_t first, absl::Span<Key> keys) const {
+    size_t next = 0;
+    scores_.ForEach(begin_ + first, begin_ + first + keys.size(), [&](uint64_t, double score) {
+      keys[next++] = OrderedKey(sign_ * (score != score ? unscored_ : score));
+    });
+  }
+
+ private:
+  const PreferredScores& scores_;
+  const Population& population_;
+  const uint64_t begin_;
+  const uint64_t size_;
+  const double unscored_;
+  const double sign_;  // -1 where the smallest come first, else 1
+};
+
+// The samples of a band: the ranks after those it skips, and who is to be kept.
+SampleSet BandOf(const PlanInput& input, const Population& population) {
+  const Preference& preference = input.spec.preference;
+  const PreferredScores scores(input, population);
+  const double unscored = Unscored(input.spec.guard, scores);
+  const PhiloxKey ties = DeriveKey(input.key, Purpose::kTies);
+  const auto slots = [&](uint64_t begin, uint64_t size) {
+    const ScoredItems items(scores, population, begin, size, unscored,
+                            preference.smallest ? -1 : 1);
+    const Ranking<ScoredItems> ranking(items, ties, input.executor);
+    const uint64_t n = ranking.count();
+    const uint64_t skip = n == 0 ? 0 : std::min(FloorFraction(preference.skip, n), n - 1);
+    const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
+    // The largest come first.
+    return ranking.Between(n - std::min(n, skip + keep), n - skip, true);
+  };
+  if (population.strata == nullptr) return slots(0, population.size());
+  SampleSet chosen(population.num_samples);
+  const auto choose = [&](uint64_t begin, uint64_t size) {
+    ForEachMember(slots(begin, size),
+                  [&](uint64_t k) { chosen.Insert(population.sample(begin + k)); });
+  };
+  if (!preference.per_stratum) {
+    choose(0, population.size());
+    return chosen;
+  }
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    choose(population.first(g), population.count(g));
+  }
+  return chosen;
 }
 
 // Calls f(slots) with the ranked slots [first, first + count) of each stratum, or of all at once.
@@ -120,9 +200,12 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
   }
   if (preference.kind == Preference::Kind::kBand) {
     const SampleSet chosen = ChosenSamples(input, population);
-    for (uint64_t slot = 0; slot < population.size(); ++slot) {
-      result.values.push_back(chosen.Contains(population.sample(slot)) ? 1 : 0);
-    }
+    result.values = HugeVector<double>(population.size());
+    ForEachPart(input.executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (uint64_t slot = first; slot < last; ++slot) {
+        result.values[slot] = chosen.Contains(population.sample(slot)) ? 1 : 0;
+      }
+    });
     return result;
   }
 
@@ -178,36 +261,19 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
 
 SampleSet ChosenSamples(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
-  SlotScores slots = ScoresOf(input, population);
+  if (preference.kind == Preference::Kind::kBand) return BandOf(input, population);
+  const SlotScores slots = ScoresOf(input, population);
   SampleSet chosen(population.num_samples);
   bool any = false;
-  const auto insert = [&](uint64_t slot) {
+  for (uint64_t slot = 0; slot < population.size(); ++slot) {
+    if (SelfPacedValue(preference, slots.scores[slot]) <= 0) continue;
     chosen.Insert(population.sample(slot));
     any = true;
-  };
-  for (uint64_t slot = 0; slot < population.size(); ++slot) {
-    const bool alone = preference.kind == Preference::Kind::kSelfPaced
-                           ? SelfPacedValue(preference, slots.scores[slot]) > 0
-                           : std::isnan(slots.scores[slot]);
-    if (alone) insert(slot);
-  }
-  if (preference.kind == Preference::Kind::kBand) {
-    if (preference.smallest) {
-      for (double& score : slots.scores) score = -score;
-    }
-    ForEachRanking(input, population, slots.scores, preference.per_stratum,
-                   [&](std::vector<RankedSlot>* ranked) {
-                     const uint64_t n = ranked->size();
-                     if (n == 0) return;
-                     const uint64_t first = std::min(FloorFraction(preference.skip, n), n - 1);
-                     const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
-                     const uint64_t last = std::min(n, first + keep);
-                     PartitionRanks(first, last, ranked);
-                     for (uint64_t k = first; k < last; ++k) insert((*ranked)[k].slot);
-                   });
   }
   if (!any) {
-    for (uint64_t slot = 0; slot < population.size(); ++slot) insert(slot);
+    for (uint64_t slot = 0; slot < population.size(); ++slot) {
+      chosen.Insert(population.sample(slot));
+    }
   }
   return chosen;
 }

@@ -22,10 +22,6 @@ struct RankedSlot {
 // Sorts by score, largest first. O(n log n).
 void SortLargestFirst(std::vector<RankedSlot>* slots);
 
-// Puts the slots of ranks 0 .. first - 1, largest first, before those of ranks first .. last - 1,
-// and those before the rest; inside each part in any order. O(n).
-void PartitionRanks(uint64_t first, uint64_t last, std::vector<RankedSlot>* slots);
-
 }  // namespace subset::sampling
 
 #endif  // SUBSET_SAMPLING_RANKS_H_

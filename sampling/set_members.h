@@ -1,15 +1,27 @@
-// The members of a set, written out.
+// The members of a set, one by one or written out.
 
 #ifndef SUBSET_SAMPLING_SET_MEMBERS_H_
 #define SUBSET_SAMPLING_SET_MEMBERS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "absl/numeric/bits.h"
 #include "base/executor.h"
 #include "sampling/sample_set.h"
 
 namespace subset::sampling {
+
+// Calls f(i) for each member, in ascending order.
+template <typename F>
+void ForEachMember(const SampleSet& set, F f) {
+  for (size_t w = 0; w < set.words().size(); ++w) {
+    for (uint64_t word = set.words()[w]; word != 0; word &= word - 1) {
+      f(w * 64 + static_cast<uint64_t>(absl::countr_zero(word)));
+    }
+  }
+}
 
 // Immutable; the set must not change. O(N / 64), and a step a member, by the executor; null: by the
 // calling thread.

@@ -1,13 +1,41 @@
 #include "sampling/stale.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
-#include "sampling/ranks.h"
+#include "absl/types/span.h"
+#include "sampling/ordered_key.h"
+#include "sampling/ranking.h"
+#include "sampling/set_members.h"
 
 namespace subset::sampling {
+namespace {
+
+// The slots of a population from `begin` on, by the age of their scores.
+class StepItems {
+ public:
+  using Key = uint32_t;
+  static constexpr bool kHasMissing = false;
+
+  StepItems(ScoreView steps, const Population& population, uint64_t begin, uint64_t size)
+      : steps_(steps), population_(population), begin_(begin), size_(size) {}
+
+  uint64_t size() const { return size_; }
+  uint32_t sample(uint64_t k) const { return population_.sample(begin_ + k); }
+
+  // Never is as old as can be, as NaN is the greatest key.
+  void Read(uint64_t first, absl::Span<Key> keys) const {
+    for (size_t k = 0; k < keys.size(); ++k) keys[k] = OrderedKey(-steps_[sample(first + k)]);
+  }
+
+ private:
+  const ScoreView steps_;
+  const Population& population_;
+  const uint64_t begin_;
+  const uint64_t size_;
+};
+
+}  // namespace
 
 StaleSlots::StaleSlots(SampleSet set, const Population& population) : members(std::move(set)) {
   offsets.push_back(0);
@@ -24,22 +52,15 @@ StaleSlots StalestSlots(const PlanInput& input, const Population& population) {
   const ScoreView steps = input.columns.score(StepColumn(input.spec.preference.score));
   const PhiloxKey ties = DeriveKey(input.key, Purpose::kStaleTies);
   SampleSet stale(population.size());
-  std::vector<RankedSlot> ranked;
   for (size_t g = 0; g < population.num_strata(); ++g) {
     const uint64_t first = population.first(g);
     const uint64_t n = population.count(g);
-    ranked.clear();
-    ranked.reserve(n);
-    for (uint64_t slot = first; slot < first + n; ++slot) {
-      const uint32_t sample = population.sample(slot);
-      const double step = steps[sample];
-      const double age = std::isnan(step) ? std::numeric_limits<double>::infinity() : -step;
-      ranked.emplace_back(age, sample, static_cast<uint32_t>(slot), ties);
-    }
+    const StepItems items(steps, population, first, n);
+    const Ranking<StepItems> ranking(items, ties, input.executor);
     const uint64_t count =
         std::min(n, std::max<uint64_t>(1, FloorFraction(input.spec.guard.stale_fraction, n)));
-    PartitionRanks(0, count, &ranked);
-    for (uint64_t k = 0; k < count; ++k) stale.Insert(ranked[k].slot);
+    ForEachMember(ranking.Between(n - count, n, false),
+                  [&](uint64_t k) { stale.Insert(first + k); });
   }
   return StaleSlots(std::move(stale), population);
 }

@@ -52,7 +52,7 @@ std::vector<uint64_t> Sorted(const std::vector<double>& values, const std::vecto
       if (std::isnan(values[i])) {
         if (predicate.missing == Missing::kKeep) members.push_back(i);
       } else {
-        ranked.emplace_back(values[i], BlockLow(Philox(ties, i)), i);
+        ranked.emplace_back(values[i], Philox(ties, i)[0], i);
       }
     }
     std::sort(ranked.begin(), ranked.end());

@@ -136,6 +136,32 @@ std::vector<Named> Specs() {
       {"rank", prefer(Kind::kRank)},
       {"softmax", prefer(Kind::kSoftmax)},
       {"band", prefer(Kind::kBand)},
+      {"band of the smallest by label, of few values",
+       [](SamplerSpec& s) {
+         s.proportion.column = "label";
+         s.preference.kind = Kind::kBand;
+         s.preference.column = "dialect";
+         s.preference.keep = .4;
+         s.preference.skip = .1;
+         s.preference.smallest = true;
+       }},
+      {"rank of few values",
+       [](SamplerSpec& s) {
+         s.preference.kind = Kind::kRank;
+         s.preference.column = "dialect";
+       }},
+      {"quantile of few values",
+       [](SamplerSpec& s) {
+         s.eligible.all = {Test("dialect", "", 0)};
+         s.eligible.all[0].kind = Predicate::Kind::kQuantile;
+         s.eligible.all[0].high = .9;
+       }},
+      {"quantile of the loss",
+       [](SamplerSpec& s) {
+         s.eligible.all = {Test("", "loss", 0)};
+         s.eligible.all[0].kind = Predicate::Kind::kQuantile;
+         s.eligible.all[0].high = .9;
+       }},
       {"keep", prefer(Kind::kKeepProbability)},
       {"systematic", draw(Draw::Kind::kSystematic)},
       {"systematic by label",

@@ -9,13 +9,16 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sampling/forgetting.h"
 #include "sampling/inner_draw.h"
+#include "sampling/philox.h"
 #include "sampling/stale.h"
 #include "tests/sampling/members.h"
 #include "tests/sampling/spec_case.h"
@@ -233,6 +236,63 @@ TEST(PreferenceTest, ABandPerStratumRanksInsideIt) {
   c.preference().keep = .34;
   c.preference().per_stratum = true;
   ExpectClose(c.Inner(), {0, 0, 0, 0, 1, 1});
+}
+
+// The obvious slow way: sort by score and tie, the largest first, or the smallest.
+std::vector<uint64_t> SortedBand(const Case& c, const std::vector<float>& scores,
+                                 const std::vector<uint16_t>& labels, int label) {
+  const Preference& band = c.input.spec.preference;
+  const PhiloxKey ties = DeriveKey(c.input.key, Purpose::kTies);
+  std::vector<std::tuple<float, uint32_t, uint64_t>> ranked;
+  std::vector<uint64_t> chosen;
+  for (uint64_t i = 0; i < scores.size(); ++i) {
+    if (band.per_stratum && labels[i] != label) continue;
+    if (std::isnan(scores[i])) {
+      chosen.push_back(i);
+    } else {
+      ranked.emplace_back(band.smallest ? -scores[i] : scores[i], Philox(ties, i)[0], i);
+    }
+  }
+  std::sort(ranked.rbegin(), ranked.rend());
+  const uint64_t n = ranked.size();
+  if (n == 0) return chosen;
+  const uint64_t first = std::min(FloorFraction(band.skip, n), n - 1);
+  const uint64_t keep = std::max<uint64_t>(1, FloorFraction(band.keep, n));
+  for (uint64_t rank = first; rank < std::min(n, first + keep); ++rank) {
+    chosen.push_back(std::get<2>(ranked[rank]));
+  }
+  return chosen;
+}
+
+TEST(PreferenceTest, BandsAgreeWithSortingForEveryTie) {
+  std::mt19937_64 random(8);
+  const float odd[] = {kNan, 0.0f, -0.0f, std::numeric_limits<float>::infinity(),
+                       -std::numeric_limits<float>::infinity()};
+  for (int trial = 0; trial < 300; ++trial) {
+    const uint64_t n = trial == 0 ? 70001 : 1 + random() % 300;
+    const int distinct = 1 + random() % 20;
+    std::vector<float> scores;
+    std::vector<uint16_t> labels;
+    for (uint64_t i = 0; i < n; ++i) {
+      scores.push_back(static_cast<float>(random() % distinct) - 3);
+      if (trial % 3 == 0 && random() % 4 == 0) scores.back() = odd[random() % 5];
+      labels.push_back(static_cast<uint16_t>(random() % 3));
+    }
+    Case c(Kind::kBand, scores);
+    c.guard().unscored = Guard::Unscored::kKeep;
+    c.input.key.seed = trial;
+    c.preference().skip = static_cast<double>(random() % 60) / 100;
+    c.preference().keep = static_cast<double>(1 + random() % 80) / 100;
+    c.preference().smallest = random() % 2 == 0;
+    c.preference().per_stratum = random() % 2 == 0;
+    if (c.preference().per_stratum || random() % 2 == 0) c.Stratify(labels);
+    SampleSet expected(n);
+    for (int label = 0; label < (c.preference().per_stratum ? 3 : 1); ++label) {
+      for (const uint64_t i : SortedBand(c, scores, labels, label)) expected.Insert(i);
+    }
+    ASSERT_TRUE(ChosenSamples(c.input, c.population()).words() == expected.words())
+        << "trial " << trial;
+  }
 }
 
 TEST(PreferenceTest, SelectiveBackpropKeepsByPercentile) {
