@@ -175,9 +175,9 @@ absl::Status KeepValues(const ColumnView& column, const Predicate& predicate,
 absl::StatusOr<std::shared_ptr<const Strata>> Groups(const PlanInput& input,
                                                      const Predicate& predicate,
                                                      const std::string& path) {
-  const bool at_hand = predicate.within == input.spec.proportion.column &&
-                       input.strata != nullptr && input.strata->inner_values.empty();
-  if (at_hand) return input.strata;
+  if (predicate.within == input.spec.proportion.column && input.strata != nullptr) {
+    return input.strata;
+  }
   const std::string field = path + ".within";
   const auto it = input.columns.dataset.find(predicate.within);
   if (it == input.columns.dataset.end()) {

@@ -36,14 +36,9 @@ SetMembers::SetMembers(const SampleSet& set, const Executor* executor)
 }
 
 void SetMembers::Write(uint32_t* out) const {
-  const std::vector<uint64_t>& words = set_.words();
-  ForEachPartOfWords(executor_, words, [&](size_t part, size_t first, size_t last) {
+  ForEachPartOfWords(executor_, set_.words(), [&](size_t part, size_t first, size_t last) {
     uint32_t* to = out + before_[part];
-    for (size_t w = first; w < last; ++w) {
-      for (uint64_t word = words[w]; word != 0; word &= word - 1) {
-        *to++ = static_cast<uint32_t>(kWord * w + absl::countr_zero(word));
-      }
-    }
+    ForEachMember(set_, first, last, [&to](uint64_t i) { *to++ = static_cast<uint32_t>(i); });
   });
 }
 

@@ -13,14 +13,21 @@
 
 namespace subset::sampling {
 
-// Calls f(i) for each member, in ascending order.
+// Calls f(i) for each member of words first .. last - 1 of the set, of 64 samples each, in
+// ascending order.
 template <typename F>
-void ForEachMember(const SampleSet& set, F f) {
-  for (size_t w = 0; w < set.words().size(); ++w) {
+void ForEachMember(const SampleSet& set, size_t first, size_t last, F f) {
+  for (size_t w = first; w < last; ++w) {
     for (uint64_t word = set.words()[w]; word != 0; word &= word - 1) {
       f(w * 64 + static_cast<uint64_t>(absl::countr_zero(word)));
     }
   }
+}
+
+// The same for all of them.
+template <typename F>
+void ForEachMember(const SampleSet& set, F f) {
+  ForEachMember(set, 0, set.words().size(), f);
 }
 
 // Immutable; the set must not change. O(N / 64), and a step a member, by the executor; null: by the

@@ -7,12 +7,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/numeric/bits.h"
 #include "base/executor.h"
 #include "sampling/columns.h"
 #include "sampling/huge_array.h"
 #include "sampling/parts.h"
 #include "sampling/sample_set.h"
+#include "sampling/set_members.h"
 
 namespace subset::sampling {
 
@@ -31,13 +31,8 @@ void ForEachOfChunk(uint64_t first, uint64_t last, const SampleSet* set, F f) {
     return;
   }
   constexpr uint64_t kWord = 64;
-  const uint64_t* const words = set->words().data();
-  for (uint64_t begin = first; begin < last; begin += kWord) {
-    for (uint64_t word = words[begin / kWord]; word != 0; word &= word - 1) {
-      const uint64_t i = begin + static_cast<uint64_t>(absl::countr_zero(word));
-      f(i, i - first);
-    }
-  }
+  ForEachMember(*set, first / kWord, (last + kWord - 1) / kWord,
+                [&](uint64_t i) { f(i, i - first); });
 }
 
 // Sorts those of num_samples samples that are in `set`, null: all. cells_of(c) returns cell(k), the

@@ -62,9 +62,6 @@ std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleS
       if (piece.kept == 0 || piece.stratum == newest) continue;
       newest = piece.stratum;
       restricted->values.push_back(strata.values[newest]);
-      if (!strata.inner_values.empty()) {
-        restricted->inner_values.push_back(strata.inner_values[newest]);
-      }
       restricted->offsets.push_back(piece.at);
     }
   }

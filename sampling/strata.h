@@ -32,7 +32,8 @@ absl::StatusOr<std::shared_ptr<const Strata>> BuildNestedStrata(const ColumnView
                                                                 const SampleSet* set = nullptr,
                                                                 const Executor* executor = nullptr);
 
-// Returns the strata with those members only that are in `set`; strata left empty leave. O(N).
+// Returns the strata of one column with those members only that are in `set`; strata left empty
+// leave. O(N).
 std::shared_ptr<const Strata> RestrictStrata(const Strata& strata, const SampleSet& set,
                                              const Executor* executor = nullptr);
 

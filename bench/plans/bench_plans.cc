@@ -142,6 +142,7 @@ void Prepare(PlanInput* input) {
     SUBSET_CHECK(strata.ok());
     input->strata = *std::move(strata);
   }
+  if (sampling::FilterReadsScores(input->spec)) return;  // that is a part of opening
   auto population = sampling::BuildPopulation(*input);
   SUBSET_CHECK(population.ok());
   input->population = *std::move(population);
@@ -187,7 +188,9 @@ double Milliseconds(F f) {
 
 std::vector<Row> MeasureOpening(const Table& table, const Case& opened, int rounds,
                                 const Executor& executor) {
-  const bool prepares = !opened.spec.proportion.column.empty() || sampling::HasFilter(opened.spec);
+  const bool prepares =
+      !opened.spec.proportion.column.empty() ||
+      (sampling::HasFilter(opened.spec) && !sampling::FilterReadsScores(opened.spec));
   Times prepare;
   Times open;
   uint64_t sum = 0;

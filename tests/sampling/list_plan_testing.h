@@ -113,18 +113,27 @@ inline std::vector<float> Ramp(size_t n) {
   return scores;
 }
 
+// How often each sample came in so many epochs, and how often it is expected in each of them.
+struct Counted {
+  std::vector<double> counts;
+  std::vector<double> mu;
+};
+inline Counted CountEpochs(ListInput& input, int epochs) {
+  const uint64_t n = input.input.num_samples;
+  Counted counted{std::vector<double>(n), {}};
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    const auto plan = input.Epoch(epoch).Build();
+    if (epoch == 0) counted.mu = ExpectedOf(*plan, n);
+    for (const uint32_t i : DrawEpoch(*plan).indices) ++counted.counts[i];
+  }
+  return counted;
+}
+
 // Counts of each sample over epochs against T mu, each within 5.5 deviations of a binomial (mu <=
 // 1): false alarms below 4e-8 each.
 inline void ExpectFrequencies(ListInput& input, int epochs) {
-  const uint64_t n = input.input.num_samples;
-  std::vector<double> counts(n);
-  std::vector<double> expected;
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    const auto plan = input.Epoch(epoch).Build();
-    expected = ExpectedOf(*plan, n);
-    for (const uint32_t i : DrawEpoch(*plan).indices) ++counts[i];
-  }
-  for (uint64_t i = 0; i < n; ++i) {
+  const auto [counts, expected] = CountEpochs(input, epochs);
+  for (uint64_t i = 0; i < counts.size(); ++i) {
     const double mu = expected[i];
     EXPECT_NEAR(counts[i], epochs * mu, 5.5 * std::sqrt(epochs * mu * (1 - mu)) + 1e-6) << i;
   }
@@ -134,14 +143,8 @@ inline void ExpectFrequencies(ListInput& input, int epochs) {
 // whatever their correlation, and are near to independent: chi-square of n, false alarms below
 // 1e-6.
 inline void ExpectChiSquare(ListInput& input, int epochs) {
-  const uint64_t n = input.input.num_samples;
-  std::vector<double> counts(n);
-  std::vector<double> mu;
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    const auto plan = input.Epoch(epoch).Build();
-    if (epoch == 0) mu = ExpectedOf(*plan, n);
-    for (const uint32_t i : DrawEpoch(*plan).indices) ++counts[i];
-  }
+  const auto [counts, mu] = CountEpochs(input, epochs);
+  const uint64_t n = counts.size();
   double chi = 0;
   for (uint64_t i = 0; i < n; ++i) {
     const double deviation = counts[i] - epochs * mu[i];
