@@ -7,17 +7,19 @@
 #define SUBSET_SAMPLING_EXACT_MEAN_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/types/span.h"
 
 namespace subset::sampling {
 
-// Whole mantissas summed per exponent: exact and independent of the order for up to 2^32 values.
-// Not thread-safe. 8 KiB.
+// A sum in fixed point, wide enough for every float: exact and independent of the order for up to
+// 2^32 values (Kulisch's long accumulator). Not thread-safe.
 class ExactMean {
  public:
-  // Takes those values that are not NaN; they are finite.
+  // Takes those values that are not NaN; they are finite. A pass at the speed of memory where most
+  // lie within a factor of 2^20 of each other.
   void Add(absl::Span<const float> values);
   // Takes the values that another one has taken.
   void Add(const ExactMean& other);
@@ -29,18 +31,18 @@ class ExactMean {
   float LeastNotBelow() const;
 
  private:
-  static constexpr int kExponents = 255;  // IEEE exponent fields 1 .. 254; denormals are in 1
-  static constexpr int kTurns = 4;
+  // A float is below 2^277 units of 2^-149, the least float above 0.
+  static constexpr size_t kDigits = 10;
 
-  // Sums of mantissas by exponent, in units of 2^(exponent - 150); 255: of NaN.
-  using Sums = std::array<int64_t, kExponents + 1>;
+  void AddBlock(const float* block);
+  void AddUnits(int64_t value, int shift);
+  void Carry();
+  bool MeanIsAtMost(float t) const;
 
-  // Whether the mean of `count` values is at most t.
-  static bool AtMost(const Sums& sums, uint64_t count, float t);
-
-  // Values go to one of these in turn: none waits for the one before, of the same exponent.
-  std::array<Sums, kTurns> turns_{};
+  // Of 32 bits, in [0, 2^32) but for the last one, which has the sign; the lowest come first.
+  std::array<int64_t, kDigits> digits_{};
   uint64_t count_ = 0;
+  int top_ = 0;  // a guess: the largest value of a block is just below 2^top_
 };
 
 }  // namespace subset::sampling

@@ -124,6 +124,23 @@ void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
   for (size_t k = 0; k < scores.size(); ++k) scores[k] -= subtract_[first + k];
 }
 
+absl::Span<const float> PreferredScores::Floats(uint64_t first, absl::Span<float> room) const {
+  if (column_.size() == 0 && reading_ == nullptr && subtract_.empty()) {
+    if (gathered_.size() > 0) return absl::MakeConstSpan(gathered_.data() + first, room.size());
+    const uint64_t at = first % kChunkSamples;
+    if (!reported_.chunks.empty() && at + room.size() <= kChunkSamples) {
+      const float* chunk = reported_.chunks[first / kChunkSamples];
+      if (chunk != nullptr) return absl::MakeConstSpan(chunk + at, room.size());
+    }
+    ReadReported(reported_, first, room);
+    return room;
+  }
+  size_t next = 0;
+  ForEach(first, first + room.size(),
+          [&](uint64_t, double score) { room[next++] = static_cast<float>(score); });
+  return room;
+}
+
 double UnscoredScore(const Guard& guard, const PreferredScores& scores) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
   double sum = 0;

@@ -40,6 +40,10 @@ class PreferredScores {
   // Writes the scores of slots first, first + 1, ...
   void Read(uint64_t first, absl::Span<double> scores) const;
 
+  // Returns the scores of slots first, first + 1, ..., as many as `room` holds, as floats: where
+  // they lie, or else written to `room`.
+  absl::Span<const float> Floats(uint64_t first, absl::Span<float> room) const;
+
   // Calls f(slot, score) for slots first .. last - 1.
   template <typename F>
   void ForEach(uint64_t first, uint64_t last, F f) const {

@@ -18,13 +18,9 @@ constexpr uint64_t kWord = 64;
 // Calls f(first, scores) for pieces of the scores of slots first .. last - 1.
 template <typename F>
 void ForEachPiece(const PreferredScores& scores, uint64_t first, uint64_t last, F f) {
-  double piece[kPiece];
-  float narrow[kPiece];
+  float room[kPiece];
   for (; first < last; first += kPiece) {
-    const uint64_t count = std::min(kPiece, last - first);
-    scores.Read(first, absl::MakeSpan(piece, count));
-    std::copy_n(piece, count, narrow);
-    f(first, absl::MakeConstSpan(narrow, count));
+    f(first, scores.Floats(first, absl::MakeSpan(room, std::min(kPiece, last - first))));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -60,6 +61,79 @@ TEST(ExactMeanTest, NeitherHugeNorTinyValuesAreLost) {
   EXPECT_EQ(MeanOf({3.0f, 3.0f, next}).LeastNotBelow(), next);
 }
 
+// Whole mantissas summed by exponent, the obvious slow way.
+class MeanOracle {
+ public:
+  void Add(float value) {
+    if (value != value) return;
+    int exponent;
+    const auto mantissa = static_cast<int64_t>(std::ldexp(std::frexp(value, &exponent), 24));
+    sums_[exponent + kBias] += mantissa;
+    ++count_;
+  }
+
+  uint64_t count() const { return count_; }
+
+  // Whether value < mean: the sign of sum - count * value, carried from the lowest exponent
+  // upwards.
+  bool Exceeds(float value) const {
+    std::vector<int64_t> sums = sums_;
+    int exponent;
+    const auto mantissa = static_cast<int64_t>(std::ldexp(std::frexp(value, &exponent), 24));
+    sums[exponent + kBias] -= static_cast<int64_t>(count_) * mantissa;
+    int64_t carry = 0;
+    bool fraction = false;
+    for (const int64_t sum : sums) {
+      fraction |= (carry & 1) != 0;
+      carry = (carry >> 1) + sum;
+    }
+    return carry > 0 || (carry == 0 && fraction);
+  }
+
+ private:
+  static constexpr int kBias = 150;
+  std::vector<int64_t> sums_ = std::vector<int64_t>(300);
+  uint64_t count_ = 0;
+};
+
+TEST(ExactMeanTest, AgreesWithSumsByExponentOverTheWholeRange) {
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 600; ++round) {
+    // Exponents in a window that is anything from one octave to all of them, of one sign or both;
+    // some values missing, some zero; taken in parts, of several blocks or fewer.
+    const uint32_t octaves = 1 + random() % (round % 2 == 0 ? 24 : 254);
+    const uint32_t lowest = random() % (256 - octaves);
+    const uint32_t signs = random() % 2;
+    ExactMean mean;
+    MeanOracle oracle;
+    for (int part = 0; part < 3; ++part) {
+      std::vector<float> values;
+      for (uint64_t k = random() % 3000; k > 0; --k) {
+        const uint32_t exponent = lowest + static_cast<uint32_t>(random() % octaves);
+        const uint32_t sign = static_cast<uint32_t>(random()) & signs;
+        const uint32_t bits =
+            sign << 31 | exponent << 23 | (static_cast<uint32_t>(random()) & 0x7fffff);
+        float value;
+        std::memcpy(&value, &bits, sizeof(value));
+        if (k % 17 == 0) value = NAN;
+        if (k % 13 == 0) value = 0;
+        values.push_back(value);
+        oracle.Add(value);
+      }
+      if (part == 2) {
+        mean.Add(MeanOf(values));
+      } else {
+        mean.Add(values);
+      }
+    }
+    ASSERT_EQ(mean.count(), oracle.count());
+    if (mean.count() == 0) continue;
+    const float threshold = mean.LeastNotBelow();
+    EXPECT_FALSE(oracle.Exceeds(threshold));
+    EXPECT_TRUE(threshold == -FLT_MAX || oracle.Exceeds(std::nextafterf(threshold, -INFINITY)));
+  }
+}
+
 Preference InfoBatch(double delta, uint32_t total_epochs, double ratio = .5) {
   Preference preference;
   preference.kind = Preference::Kind::kBelowMeanPruning;
@@ -104,6 +178,57 @@ TEST(PruningTest, MeansCanBeOfEachStratum) {
   const SampleSet low = BelowMean(PreferredScores(scores.view(), {4, strata}), {4, strata}, true);
   const std::vector<bool> expected = {true, false, false, true};
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(low.Contains(i), expected[i]) << i;
+}
+
+// What is read of the scores, and where it lies: in place over borders of chunks and parts, a
+// chunk that is not there, from a column of the dataset, less what is irreducible.
+TEST(PruningTest, ScoresOfAnyKindArePrunedAsTheOracleDoes) {
+  const uint64_t n = 2 * kChunkSamples + 1777;
+  std::mt19937_64 random(5);
+  std::vector<float> loss(n);
+  std::vector<double> column(n);
+  std::vector<float> irreducible(n);
+  for (uint64_t i = 0; i < n; ++i) {
+    loss[i] = random() % 9 == 0 ? NAN : static_cast<float>(random() % 1000) / 100;
+    column[i] = static_cast<double>(random() % 1000) / 7;
+    irreducible[i] = static_cast<float>(random() % 300) / 100;
+  }
+  const auto chunks = [n](const auto& values) {
+    std::vector<const void*> pointers;
+    for (uint64_t i = 0; i < n; i += kChunkSamples) pointers.push_back(&values[i]);
+    return pointers;
+  };
+  std::vector<const float*> reported = {loss.data(), nullptr, loss.data() + 2 * kChunkSamples};
+  for (uint64_t i = kChunkSamples; i < 2 * kChunkSamples; ++i) loss[i] = NAN;
+  const auto column_chunks = chunks(column);
+  const auto irreducible_chunks = chunks(irreducible);
+  PlanInput input;
+  input.num_samples = n;
+  input.columns.scores["loss"] = {reported};
+  input.columns.dataset["column"] = {ColumnView::Type::kFloat64, column_chunks};
+  input.columns.dataset["il"] = {ColumnView::Type::kFloat32, irreducible_chunks};
+  const Population population = {n, nullptr};
+  for (const bool reads_column : {false, true}) {
+    for (const bool less : {false, true}) {
+      input.spec.preference = InfoBatch(.875, 10);
+      input.spec.preference.score = "loss";
+      if (reads_column) input.spec.preference.column = "column";
+      if (less) input.spec.preference.irreducible = "il";
+      std::vector<float> scores(n);
+      MeanOracle oracle;
+      for (uint64_t i = 0; i < n; ++i) {
+        const double score = reads_column ? column[i] : loss[i];
+        scores[i] = static_cast<float>(less ? score - irreducible[i] : score);
+        oracle.Add(scores[i]);
+      }
+      const SampleSet low = BelowMean(PreferredScores(input, population), population, false);
+      uint64_t wrong = 0;
+      for (uint64_t i = 0; i < n; ++i) {
+        wrong += low.Contains(i) != (scores[i] == scores[i] && oracle.Exceeds(scores[i]));
+      }
+      EXPECT_EQ(wrong, 0u) << reads_column << less;
+    }
+  }
 }
 
 TEST(PruningTest, NothingIsLowWhereNothingIsScored) {
