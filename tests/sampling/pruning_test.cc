@@ -1,5 +1,6 @@
 #include "sampling/pruning.h"
 
+#include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
@@ -131,6 +132,30 @@ TEST(ExactMeanTest, AgreesWithSumsByExponentOverTheWholeRange) {
     const float threshold = mean.LeastNotBelow();
     EXPECT_FALSE(oracle.Exceeds(threshold));
     EXPECT_TRUE(threshold == -FLT_MAX || oracle.Exceeds(std::nextafterf(threshold, -INFINITY)));
+  }
+}
+
+// Sums whose high places cancel: what one of them rounded away is all that is left.
+TEST(ExactMeanTest, NothingIsRoundedInAWindowOfAnyWidth) {
+  std::mt19937_64 random(12);
+  for (int octaves = 1; octaves <= 60; ++octaves) {
+    for (int round = 0; round < 10; ++round) {
+      // Nearly all in the highest octave, which makes the sums large; some in the lowest one.
+      std::vector<float> values;
+      for (int k = 0; k < 4096; ++k) {
+        const float mantissa = static_cast<float>(1 << 23 | (random() & 0x7fffff) | 1);
+        values.push_back(std::ldexp(mantissa, random() % 64 == 0 ? 0 : octaves));
+      }
+      ExactMean mean;
+      mean.Add(values);
+      for (float& value : values) value = -value;
+      std::shuffle(values.begin(), values.end(), random);
+      mean.Add(values);
+      EXPECT_EQ(mean.LeastNotBelow(), 0) << octaves;
+      const float least = 1e-45f;
+      mean.Add({&least, 1});
+      EXPECT_EQ(mean.LeastNotBelow(), least) << octaves;
+    }
   }
 }
 
