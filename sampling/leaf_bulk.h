@@ -43,7 +43,7 @@ void AddSums(const ScoreSums& others, ScoreSums* sums);
 void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Span<float> kept);
 
 // Replaces each value > 0 by (value / largest)^alpha, but at least 2^-1000, and others by 0; none
-// is above `largest`. By PortableLog2 and PortableExp2, to the bit.
+// is above `largest`, or below it where alpha < 0. By PortableLog2 and PortableExp2, to the bit.
 void RaiseRatios(double alpha, double largest, absl::Span<double> values);
 
 struct LeafSums {

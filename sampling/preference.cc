@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "absl/types/span.h"
 #include "base/log.h"
@@ -16,6 +18,7 @@
 #include "sampling/ranks.h"
 #include "sampling/repeat_factor.h"
 #include "sampling/set_members.h"
+#include "sampling/stratum_parts.h"
 
 namespace subset::sampling {
 namespace {
@@ -123,26 +126,6 @@ SampleSet BandOf(const PlanInput& input, const Population& population) {
   return chosen;
 }
 
-// Calls f(slots) with the ranked slots [first, first + count) of each stratum, or of all at once.
-template <typename F>
-void ForEachRanking(const PlanInput& input, const Population& population,
-                    const std::vector<double>& scores, bool per_stratum, F f) {
-  const PhiloxKey ties = DeriveKey(input.key, Purpose::kTies);
-  const size_t rankings = per_stratum ? population.num_strata() : 1;
-  std::vector<RankedSlot> ranked;
-  for (size_t g = 0; g < rankings; ++g) {
-    const uint64_t first = per_stratum ? population.first(g) : 0;
-    const uint64_t count = per_stratum ? population.count(g) : population.size();
-    ranked.clear();
-    ranked.reserve(count);
-    for (uint64_t slot = first; slot < first + count; ++slot) {
-      if (std::isnan(scores[slot])) continue;
-      ranked.emplace_back(scores[slot], population.sample(slot), static_cast<uint32_t>(slot), ties);
-    }
-    f(&ranked);
-  }
-}
-
 // v = (score / largest of the stratum)^alpha. Returns whether any score is positive.
 bool Power(double alpha, absl::Span<double> values) {
   double largest = 0;
@@ -166,17 +149,41 @@ void Recency(double half_life, double now, absl::Span<double> values) {
   for (double& value : values) value = Exp2((std::min(now, value) - newest) / half_life);
 }
 
-void Rank(const Preference& preference, const std::vector<RankedSlot>& ranked,
+// Writes the value of each slot that has a rank.
+void Rank(const Preference& preference, const Ranks& ranks, const Executor* executor,
           std::vector<double>* values) {
-  const double n = static_cast<double>(ranked.size());
+  constexpr uint64_t kPiece = 256;
+  const double n = static_cast<double>(ranks.size());
   const double pressure = PortableLog2(preference.pressure);
-  for (size_t k = 0; k < ranked.size(); ++k) {
-    const double r = static_cast<double>(k);
-    const double exponent = preference.law == Preference::Law::kPower
-                                ? preference.alpha * PortableLog2(r + 1)
-                                : pressure * r / n;
-    (*values)[ranked[k].slot] = Exp2(-exponent);
-  }
+  ForEachPart(executor, ranks.size(), [&](size_t, uint64_t first, uint64_t last) {
+    for (double piece[kPiece]; first < last; first += kPiece) {
+      const auto of_ranks = absl::MakeSpan(piece, std::min(kPiece, last - first));
+      if (preference.law == Preference::Law::kPower) {
+        std::iota(of_ranks.begin(), of_ranks.end(), static_cast<double>(first + 1));
+        RaiseRatios(-preference.alpha, 1, of_ranks);
+      } else {
+        for (size_t k = 0; k < of_ranks.size(); ++k) {
+          of_ranks[k] = Exp2(-pressure * static_cast<double>(first + k) / n);
+        }
+      }
+      for (size_t k = 0; k < of_ranks.size(); ++k) (*values)[ranks.slot(first + k)] = of_ranks[k];
+    }
+  });
+}
+
+// The values of all ranks, each of those of its stratum; empty where nothing is scored.
+std::vector<double> RankValues(const PlanInput& input, const Population& population) {
+  const PreferredScores scores(input, population);
+  const RankedBy by = {scores, Unscored(input.spec.guard, scores), population,
+                       DeriveKey(input.key, Purpose::kTies)};
+  if (std::isnan(by.unscored)) return {};
+  auto values = HugeVector<double>(population.size());
+  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
+    const uint64_t first = population.first(g);
+    const Ranks ranks(by, first, first + population.count(g), executor);
+    Rank(input.spec.preference, ranks, executor, &values);
+  });
+  return values;
 }
 
 double SelfPacedValue(const Preference& preference, double score) {
@@ -216,8 +223,15 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
     return result;
   }
 
-  SlotScores slots = ScoresOf(input, population);
   std::vector<double>& values = result.values;
+  if (preference.kind == Preference::Kind::kRank) {
+    values = RankValues(input, population);
+    result.all_alike = values.empty();
+    if (result.all_alike) values.assign(population.size(), 1);
+    return result;
+  }
+
+  SlotScores slots = ScoresOf(input, population);
   if (preference.kind == Preference::Kind::kSelfPaced) {
     values = std::move(slots.scores);
     for (double& value : values) value = SelfPacedValue(preference, value);
@@ -226,14 +240,6 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
   if (!slots.any) {
     values.assign(population.size(), 1);
     result.all_alike = true;
-    return result;
-  }
-  if (preference.kind == Preference::Kind::kRank) {
-    values = HugeVector<double>(population.size());
-    ForEachRanking(input, population, slots.scores, true, [&](std::vector<RankedSlot>* ranked) {
-      SortLargestFirst(ranked);
-      Rank(preference, *ranked, &values);
-    });
     return result;
   }
   values = std::move(slots.scores);
@@ -280,20 +286,21 @@ SampleSet ChosenSamples(const PlanInput& input, const Population& population) {
 
 std::vector<double> KeepProbabilities(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
-  const SlotScores slots = ScoresOf(input, population);
+  const PreferredScores scores(input, population);
+  const RankedBy by = {scores, Unscored(input.spec.guard, scores), population, std::nullopt};
+  const Ranks ranks(by, 0, population.size(), input.executor);
+  const uint64_t n = ranks.size();
   std::vector<double> keep(population.size(), 1);
-  ForEachRanking(input, population, slots.scores, false, [&](std::vector<RankedSlot>* ranked) {
-    SortLargestFirst(ranked);
-    const size_t n = ranked->size();
-    for (size_t first = 0; first < n;) {
-      size_t last = first + 1;
-      while (last < n && (*ranked)[last].order == (*ranked)[first].order) ++last;
+  ForEachPart(input.executor, n, [&](size_t, uint64_t first, uint64_t part_end) {
+    while (first > 0 && first < part_end && ranks.TiedWithNext(first - 1)) ++first;
+    while (first < part_end) {
+      uint64_t last = first + 1;
+      while (last < n && ranks.TiedWithNext(last - 1)) ++last;
       const double less = static_cast<double>(n - last);
       const double equal = static_cast<double>(last - first);
       const double percentile = (less + equal / 2) / static_cast<double>(n);
       const double p = std::max(preference.least, PortablePow(percentile, preference.beta));
-      for (size_t k = first; k < last; ++k) keep[(*ranked)[k].slot] = p;
-      first = last;
+      for (; first < last; ++first) keep[ranks.slot(first)] = p;
     }
   });
   return keep;

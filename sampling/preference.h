@@ -24,7 +24,7 @@ struct PreferenceValues {
   bool all_alike = false;  // nothing is scored, or no score is positive where it must be
 };
 
-// O(N); O(N log N) for rank. Not for below_mean_pruning, which has cells in place of values.
+// O(N), in parts by input.executor. Not for below_mean_pruning, which has cells in place of values.
 PreferenceValues ValuesOf(const PlanInput& input, const Population& population);
 
 // Returns the samples that a band or a hard self_paced threshold chooses; all of them where it
@@ -33,7 +33,7 @@ SampleSet ChosenSamples(const PlanInput& input, const Population& population);
 
 // Returns the probability, by slot, with which keep_probability keeps a sample:
 // max(least, percentile^beta), percentile = (#less + #equal / 2) / #scored among the scored of the
-// population; 1 where unscored and guard.unscored is KEEP. O(N log N).
+// population; 1 where unscored and guard.unscored is KEEP. O(N), in parts.
 std::vector<double> KeepProbabilities(const PlanInput& input, const Population& population);
 
 }  // namespace subset::sampling

@@ -162,7 +162,20 @@ std::vector<Named> Specs() {
          s.eligible.all[0].kind = Predicate::Kind::kQuantile;
          s.eligible.all[0].high = .9;
        }},
+      {"exponential rank by label",
+       [](SamplerSpec& s) {
+         s.proportion.column = "label";
+         s.preference.kind = Kind::kRank;
+         s.preference.law = Preference::Law::kExponential;
+         s.preference.pressure = 20;
+       }},
       {"keep", prefer(Kind::kKeepProbability)},
+      {"keep of few values",
+       [](SamplerSpec& s) {
+         s.preference.kind = Kind::kKeepProbability;
+         s.preference.column = "dialect";
+         s.preference.least = .2;
+       }},
       {"systematic", draw(Draw::Kind::kSystematic)},
       {"systematic by label",
        [](SamplerSpec& s) {
