@@ -15,6 +15,7 @@
 #include "sampling/number_range.h"
 #include "sampling/pack_bits.h"
 #include "sampling/parts.h"
+#include "sampling/range_bits.h"
 #include "sampling/rank_cut.h"
 #include "sampling/strata.h"
 #include "sampling/value_set.h"
@@ -97,25 +98,34 @@ void Intersect(uint64_t first, absl::Span<const T> values, Keep keep, SampleSet*
 // Parts of a set are of whole words, so that several threads may work on them.
 static_assert(kPartSize % 64 == 0);
 
+// Keeps those of the values of samples first, first + 1, ... that are in the range.
+template <typename T>
+void KeepRange(uint64_t first, absl::Span<const T> values, const Predicate& predicate,
+               SampleSet* set) {
+  constexpr uint64_t kWord = 64;
+  constexpr uint64_t kPiece = 1024;
+  const NumberRange<T> range(predicate.minimum, predicate.maximum);
+  const bool keep_missing = predicate.missing == Predicate::Missing::kKeep;
+  for (; !values.empty(); first += kPiece, values.remove_prefix(std::min(kPiece, values.size()))) {
+    const auto piece = values.subspan(0, kPiece);
+    uint64_t* const words = &set->words()[first / kWord];
+    const size_t count = (piece.size() + kWord - 1) / kWord;
+    RangeBits inside[kPiece / kWord];
+    RangeBits numbers[kPiece / kWord];
+    CompareToRange(piece, range.first(), range.last(), inside);
+    if (keep_missing) CompareToRange(piece, kLeastOf<T>, kGreatestOf<T>, numbers);
+    for (size_t w = 0; w < count; ++w) {
+      words[w] &= inside[w].inside | (keep_missing ? ~numbers[w].inside : 0);
+    }
+  }
+}
+
 void KeepRange(const ColumnView& column, const Predicate& predicate, uint64_t num_samples,
                const Executor* executor, SampleSet* set) {
-  const bool keep_missing = predicate.missing == Predicate::Missing::kKeep;
-  const auto keep_chunk = [&](uint64_t first, const auto& values) {
-    using T = std::remove_cv_t<std::remove_reference_t<decltype(values[0])>>;
-    const NumberRange<T> range(predicate.minimum, predicate.maximum);
-    if (!keep_missing) {
-      Intersect(
-          first, values, [range](T x) { return range.Contains(x); }, set);
-      return;
-    }
-    const auto keep = [range](T x) -> bool {
-      return range.Contains(x) | (x != x);  // NaN differs from itself
-    };
-    Intersect(first, values, keep, set);
-  };
   ForEachPart(executor, num_samples, [&](size_t, uint64_t begin, uint64_t end) {
-    ForEachChunk(ViewFrom(column, begin), end - begin,
-                 [&](uint64_t at, const auto& values) { keep_chunk(begin + at, values); });
+    ForEachChunk(ViewFrom(column, begin), end - begin, [&](uint64_t at, const auto& values) {
+      KeepRange(begin + at, values, predicate, set);
+    });
   });
 }
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "sampling/range_bits.h"
+
 namespace subset::sampling {
 
 // Bounds are rounded to floating types as values are, and up to the next whole number for integer
@@ -18,21 +20,19 @@ class NumberRange {
     T high;
     const bool unbounded =
         !NotBelow(maximum, &high) || maximum == std::numeric_limits<double>::infinity();
-    const T lowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                          : std::numeric_limits<T>::lowest();
-    const T largest = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
-                                                           : std::numeric_limits<T>::max();
     first_ = low_;
-    last_ = largest;
-    if (below_all_ || (!unbounded && high == lowest)) {  // contains nothing
-      first_ = largest;
-      last_ = lowest;
+    last_ = kGreatestOf<T>;
+    if (below_all_ || (!unbounded && high == kLeastOf<T>)) {  // contains nothing
+      first_ = kGreatestOf<T>;
+      last_ = kLeastOf<T>;
     } else if (!unbounded) {
       last_ = Before(high);
     }
   }
 
-  // False for NaN. Two comparisons that loops make vectors of.
+  // Contained are first() <= x <= last(), never NaN.
+  T first() const { return first_; }
+  T last() const { return last_; }
   bool Contains(T x) const { return (x >= first_) & (x <= last_); }
   // Whether x is under the minimum; true for NaN.
   bool Below(T x) const { return below_all_ | ((x >= low_) == false); }
@@ -64,7 +64,7 @@ class NumberRange {
 
   T low_ = 0;
   bool below_all_;  // every T is below the minimum
-  T first_ = 0;     // contained are first_ <= x <= last_
+  T first_ = 0;
   T last_ = 0;
 };
 

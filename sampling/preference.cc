@@ -11,7 +11,6 @@
 #include "sampling/huge_array.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
-#include "sampling/ordered_key.h"
 #include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/ranking.h"
@@ -63,8 +62,7 @@ SlotScores ScoresOf(const PlanInput& input, const Population& population) {
 // The slots of a population from `begin` on, by their scores.
 class ScoredItems {
  public:
-  using Key = uint64_t;
-  static constexpr bool kHasMissing = true;
+  using Value = double;
 
   ScoredItems(const PreferredScores& scores, const Population& population, uint64_t begin,
               uint64_t size, double unscored, double sign)
@@ -78,11 +76,12 @@ class ScoredItems {
   uint64_t size() const { return size_; }
   uint32_t sample(uint64_t k) const { return population_.sample(begin_ + k); }
 
-  void Read(uint64_t first, absl::Span<Key> keys) const {
-    size_t next = 0;
-    scores_.ForEach(begin_ + first, begin_ + first + keys.size(), [&](uint64_t, double score) {
-      keys[next++] = OrderedKey(sign_ * (score != score ? unscored_ : score));
-    });
+  absl::Span<const double> Read(uint64_t first, uint64_t count, double* values) const {
+    scores_.Read(begin_ + first, absl::MakeSpan(values, count));
+    for (uint64_t k = 0; k < count; ++k) {
+      values[k] = sign_ * (values[k] != values[k] ? unscored_ : values[k]);
+    }
+    return {values, count};
   }
 
  private:

@@ -6,7 +6,6 @@
 
 #include "absl/types/span.h"
 #include "sampling/number_range.h"
-#include "sampling/ordered_key.h"
 #include "sampling/parts.h"
 #include "sampling/ranking.h"
 #include "sampling/set_members.h"
@@ -18,8 +17,7 @@ namespace {
 template <typename T>
 class ColumnItems {
  public:
-  using Key = decltype(OrderedKey(T()));
-  static constexpr bool kHasMissing = std::is_floating_point_v<T>;
+  using Value = T;
 
   ColumnItems(const ColumnView& column, uint64_t size, const uint32_t* members)
       : column_(column), size_(size), members_(members) {}
@@ -32,19 +30,13 @@ class ColumnItems {
     return static_cast<const T*>(column_.chunks[i / kChunkSamples])[i % kChunkSamples];
   }
 
-  void Read(uint64_t first, absl::Span<Key> keys) const {
-    if (members_ != nullptr) {
-      for (size_t k = 0; k < keys.size(); ++k) keys[k] = OrderedKey(value(first + k));
-      return;
+  absl::Span<const T> Read(uint64_t first, uint64_t count, T* values) const {
+    if (members_ == nullptr) {
+      const auto* chunk = static_cast<const T*>(column_.chunks[first / kChunkSamples]);
+      return {chunk + first % kChunkSamples, count};
     }
-    while (!keys.empty()) {
-      const uint64_t at = first % kChunkSamples;
-      const uint64_t count = std::min<uint64_t>(kChunkSamples - at, keys.size());
-      const T* values = static_cast<const T*>(column_.chunks[first / kChunkSamples]) + at;
-      for (size_t k = 0; k < count; ++k) keys[k] = OrderedKey(values[k]);
-      first += count;
-      keys.remove_prefix(count);
-    }
+    for (uint64_t k = 0; k < count; ++k) values[k] = value(first + k);
+    return {values, count};
   }
 
  private:

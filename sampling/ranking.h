@@ -4,173 +4,248 @@
 #define SUBSET_SAMPLING_RANKING_H_
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "absl/numeric/bits.h"
 #include "absl/types/span.h"
 #include "base/executor.h"
-#include "sampling/pack_bits.h"
 #include "sampling/parts.h"
 #include "sampling/philox.h"
+#include "sampling/range_bits.h"
 #include "sampling/sample_set.h"
-#include "sampling/select_rank.h"
 
 namespace subset::sampling {
 
-// Items 0 .. size - 1 in ascending order of their keys, equal ones in that of a hash of their
+// Items 0 .. size - 1 in ascending order of their values, equal ones in that of a hash of their
 // samples under `ties`, never of the samples themselves. `Items` has
 //
-//   Key                          uint32_t or uint64_t
-//   kHasMissing                  whether the greatest Key stands for an item that has no rank
-//   size()
-//   sample(k)                    the sample of item k
-//   Read(first, absl::Span<Key>) writes the keys of items first, first + 1, ...
+//   Value                       of the types of a column; NaN has no rank
+//   size()                      below 2^32
+//   sample(k)                   the sample of item k
+//   Read(first, count, values)  returns the values of `count` items from the first on, in place or
+//                               written to `values`; they are part of kPiece from a multiple of it
 //
-// and is read by several threads of the executor. Hashes are made only where keys are that of a
-// border of the band. A few passes, each in parts; a bit an item and 1 MiB.
+// and is read by several threads of the executor.
+//
+// A border between ranks is found by selection with a sample (Floyd and Rivest, "Expected time
+// bounds for selection", CACM 1975): the places of some items say between which two it lies, so
+// that one pass leaves a few per cent of all to be ranked; its counts show whether they were right.
+// Where they were not (1 in 370), others are asked. One pass for those that have a rank, and one
+// for each border inside of them, in parts. A bit an item, and 16 bytes for each of the few.
 template <typename Items>
 class Ranking {
  public:
+  static constexpr uint64_t kPiece = 1024;
+
   // Items must outlive it.
   Ranking(const Items& items, const PhiloxKey& ties, const Executor* executor)
-      : items_(items),
-        ties_(ties),
-        ranges_(executor, items.size(), kPartSize),
-        range_(RangeOfKeys()) {}
+      : items_(items), ties_(ties), executor_(executor), ranked_(Ranked()) {}
 
   // How many items have a rank.
-  uint64_t count() const { return range_.count; }
+  uint64_t count() const { return count_; }
 
   // Returns the items with ranks begin .. end - 1, where begin <= end <= count(), and with
   // `missing` also those that have none.
   SampleSet Between(uint64_t begin, uint64_t end, bool missing) const {
-    SampleSet set(items_.size());
-    const Border from = BorderAt(begin);
-    const Border until = BorderAt(end);
-    ranges_.ForEach([&](size_t, uint64_t first, uint64_t last) {
-      ForEachPiece(first, last, [&](uint64_t at, absl::Span<const Key> keys) {
-        for (; !keys.empty(); at += kWord) {
-          const auto word = keys.subspan(0, kWord);
-          set.words()[at / kWord] = Inside(at, word, from, until, missing);
-          keys.remove_prefix(word.size());
-        }
-      });
-    });
-    return set;
+    SampleSet set = Below(end);
+    set.Keep(Below(begin), false);
+    if (!missing) return set;
+    SampleSet outside = ranked_;
+    outside.Keep(set, false);
+    SampleSet all = SampleSet::All(items_.size());
+    all.Keep(outside, false);
+    return all;
   }
 
  private:
-  using Key = typename Items::Key;
-  static constexpr Key kGreatest = std::numeric_limits<Key>::max();
-  static constexpr uint64_t kPiece = 1024;
+  using Value = typename Items::Value;
   static constexpr uint64_t kWord = 64;
   static_assert(kPartSize % kPiece == 0 && kPiece % kWord == 0);
 
-  // Before it are the items with smaller keys, and those of its key with smaller ties.
-  struct Border {
-    Key key;
-    uint64_t tie;
+  // Where an item is in the order; no two are in the same place.
+  struct Place {
+    Value value;
+    uint64_t tie;  // the hash, and the item in its low half
+
+    uint64_t item() const { return static_cast<uint32_t>(tie); }
+    bool operator<(const Place& other) const {
+      return value != other.value ? value < other.value : tie < other.tie;
+    }
   };
 
-  static bool Missing(Key key) { return Items::kHasMissing && key == kGreatest; }
+  // Items before `low` have smaller ranks than a border, if it was guessed rightly, and those from
+  // `high` on have not.
+  struct Bracket {
+    Place low = {kLeastOf<Value>, 0};
+    Place high = {kGreatestOf<Value>, std::numeric_limits<uint64_t>::max()};
+  };
 
-  // No two items have the same one, nor any of them 2^64 - 1.
-  uint64_t TieOf(uint64_t k) const {
-    return uint64_t{Philox(ties_, items_.sample(k))[0]} << 32 | k;
+  // Of the items in a bracket and before it.
+  struct Found {
+    uint64_t before = 0;
+    std::vector<Place> inside;
+  };
+
+  static Place PlaceOf(Value value, uint64_t k, const PhiloxBlock& hash) {
+    return {value, uint64_t{hash[0]} << 32 | k};
+  }
+  Place PlaceOf(Value value, uint64_t k) const {
+    return PlaceOf(value, k, Philox(ties_, items_.sample(k)));
   }
 
-  bool Before(Key key, uint64_t k, const Border& border) const {
-    if (key != border.key) return key < border.key;
-    return border.tie != 0 && TieOf(k) < border.tie;
-  }
-
-  // Calls f(first, keys) for pieces of items first .. last - 1.
+  // Calls f(first, values, bits for each word of them) for pieces of items first .. last - 1, as
+  // they compare to low .. high.
   template <typename F>
-  void ForEachPiece(uint64_t first, uint64_t last, F f) const {
-    Key piece[kPiece];
+  void ForEachPiece(uint64_t first, uint64_t last, Value low, Value high, F f) const {
+    Value piece[kPiece];
+    RangeBits words[kPiece / kWord];
     for (; first < last; first += kPiece) {
-      const auto keys = absl::MakeSpan(piece, std::min(kPiece, last - first));
-      items_.Read(first, keys);
-      f(first, absl::Span<const Key>(keys));
+      const auto values = items_.Read(first, std::min(kPiece, last - first), piece);
+      CompareToRange(values, low, high, words);
+      f(first, values, words);
     }
   }
 
-  // The least range with all keys of items that have a rank.
-  KeyRange<Key> RangeOfKeys() const {
-    struct Part {
-      Key least = kGreatest;
-      Key greatest = 0;
-      uint64_t missing = 0;
-    };
-    std::vector<Part> parts(ranges_.count());
-    ranges_.ForEach([&](size_t r, uint64_t first, uint64_t last) {
-      Part part;
-      ForEachPiece(first, last, [&](uint64_t, absl::Span<const Key> keys) {
-        for (const Key key : keys) {
-          part.least = std::min(part.least, key);
-          part.greatest = std::max(part.greatest, Missing(key) ? Key{0} : key);
-          part.missing += Missing(key);
-        }
-      });
-      parts[r] = part;
+  SampleSet Ranked() const {
+    if constexpr (!std::numeric_limits<Value>::has_quiet_NaN) return SampleSet::All(items_.size());
+    SampleSet ranked(items_.size());
+    ForEachPart(executor_, items_.size(), [&](size_t, uint64_t first, uint64_t last) {
+      ForEachPiece(first, last, kLeastOf<Value>, kGreatestOf<Value>,
+                   [&](uint64_t at, absl::Span<const Value> values, const RangeBits* words) {
+                     for (size_t k = 0; k < values.size(); k += kWord) {
+                       ranked.words()[(at + k) / kWord] = words[k / kWord].inside;
+                     }
+                   });
     });
-    Part all;
-    for (const Part& part : parts) {
-      all.least = std::min(all.least, part.least);
-      all.greatest = std::max(all.greatest, part.greatest);
-      all.missing += part.missing;
-    }
-    return {all.least, static_cast<Key>(all.greatest - all.least), items_.size() - all.missing};
+    return ranked;
   }
 
-  Border BorderAt(uint64_t rank) const {
-    if (rank == 0) return {0, 0};
-    if (rank == count()) return {kGreatest, std::numeric_limits<uint64_t>::max()};
-    const auto found =
-        SelectRank(ranges_, range_, rank, [&](uint64_t first, uint64_t last, auto f) {
-          ForEachPiece(first, last, [&](uint64_t, absl::Span<const Key> keys) { f(keys); });
-        });
-    if (rank == found.less) return {found.key, 0};
-    const KeyRange<uint64_t> ties = {0, std::numeric_limits<uint64_t>::max(), found.equal};
-    const auto tie =
-        SelectRank(ranges_, ties, rank - found.less, [&](uint64_t first, uint64_t last, auto f) {
-          ForEachPiece(first, last, [&](uint64_t at, absl::Span<const Key> keys) {
-            uint64_t equal[kPiece];
-            size_t count = 0;
-            for (size_t k = 0; k < keys.size(); ++k) {
-              if (keys[k] == found.key) equal[count++] = TieOf(at + k);
-            }
-            f(absl::MakeConstSpan(equal, count));
-          });
-        });
-    return {found.key, tie.key};
+  // Returns the items with ranks below `rank`.
+  SampleSet Below(uint64_t rank) const {
+    if (rank == 0) return SampleSet(items_.size());
+    if (rank == count_) return ranked_;
+    for (uint32_t attempt = 0;; ++attempt) {
+      SampleSet set(items_.size());
+      Found found = Compare(BracketOf(rank, attempt), &set);
+      if (rank < found.before || rank - found.before > found.inside.size()) continue;
+      const auto border = found.inside.begin() + static_cast<int64_t>(rank - found.before);
+      std::nth_element(found.inside.begin(), border, found.inside.end());
+      for (auto place = found.inside.begin(); place != border; ++place) set.Insert(place->item());
+      return set;
+    }
   }
 
-  // Returns a bit for each of up to 64 items.
-  uint64_t Inside(uint64_t first, absl::Span<const Key> keys, const Border& from,
-                  const Border& until, bool missing) const {
-    uint8_t inside[kWord] = {};  // bytes, so that the compiler makes vectors of them
-    uint8_t tied = 0;
-    for (size_t k = 0; k < keys.size(); ++k) {
-      const Key key = keys[k];
-      const bool ranked = !Missing(key);
-      inside[k] = ((key > from.key) & (key < until.key) & ranked) | (!ranked & missing);
-      tied |= ((key == from.key) | (key == until.key)) & ranked;
-    }
-    if (tied != 0) {
-      for (size_t k = 0; k < keys.size(); ++k) {
-        if (Missing(keys[k])) continue;
-        inside[k] = !Before(keys[k], first + k, from) && Before(keys[k], first + k, until);
+  // Returns a bracket of the border before `rank`; a wider one with each attempt.
+  Bracket BracketOf(uint64_t rank, uint32_t attempt) const {
+    constexpr double kDeviations = 3;
+    std::vector<Place> sample = SampleItems(attempt);
+    const auto size = static_cast<double>(sample.size());
+    const double fraction = static_cast<double>(rank) / static_cast<double>(count_);
+    const double margin =
+        std::ldexp(1 + kDeviations * std::sqrt(size * fraction * (1 - fraction)), attempt);
+    const double low = size * fraction - margin;
+    const double high = size * fraction + margin;
+    const auto nth = [&sample](double at) {
+      const auto place = sample.begin() + static_cast<int64_t>(at);
+      std::nth_element(sample.begin(), place, sample.end());
+      return *place;
+    };
+    Bracket bracket;
+    if (low >= 0) bracket.low = nth(low);
+    if (high < size) bracket.high = nth(high);
+    return bracket;
+  }
+
+  // Returns the places of the ranked ones among some items: a few neighbours, which cost little
+  // more than one, out of each run.
+  std::vector<Place> SampleItems(uint32_t attempt) const {
+    constexpr uint64_t kNeighbours = 8;
+    constexpr uint64_t kRun = 8 * kNeighbours;
+    constexpr uint64_t kMostRuns = 4096;
+    const uint64_t runs = std::min(kMostRuns, items_.size() / kRun);
+    std::vector<Place> sample;
+    sample.reserve(runs * kNeighbours);
+    for (uint64_t run = 0; run < runs; ++run) {
+      const uint64_t begin = items_.size() * run / runs;
+      const uint64_t choices = (items_.size() * (run + 1) / runs - begin) / kNeighbours;
+      const uint64_t chosen = Philox(ties_, run, ~uint64_t{attempt})[0] * choices >> 32;
+      const uint64_t first = (begin / kNeighbours + chosen) * kNeighbours;
+      Value piece[kNeighbours];
+      const auto values = items_.Read(first, kNeighbours, piece);
+      for (uint64_t k = 0; k < kNeighbours; ++k) {
+        if (values[k] == values[k]) sample.push_back(PlaceOf(values[k], first + k));
       }
     }
-    return PackBits(inside);
+    return sample;
+  }
+
+  // Inserts the items before the bracket.
+  Found Compare(const Bracket& bracket, SampleSet* set) const {
+    std::vector<Found> parts(NumParts(items_.size()));
+    ForEachPart(executor_, items_.size(), [&](size_t part, uint64_t first, uint64_t last) {
+      Found found;
+      ForEachPiece(first, last, bracket.low.value, bracket.high.value,
+                   [&](uint64_t at, absl::Span<const Value> values, const RangeBits* words) {
+                     for (size_t k = 0; k < values.size(); k += kWord) {
+                       set->words()[(at + k) / kWord] = CompareWord(
+                           bracket, at + k, values.subspan(k, kWord), words[k / kWord], &found);
+                     }
+                   });
+      parts[part] = std::move(found);
+    });
+    Found all;
+    for (const Found& found : parts) {
+      all.before += found.before;
+      all.inside.insert(all.inside.end(), found.inside.begin(), found.inside.end());
+    }
+    return all;
+  }
+
+  // Adds what a word of items has, and returns the bits of those before the bracket.
+  uint64_t CompareWord(const Bracket& bracket, uint64_t first, absl::Span<const Value> values,
+                       const RangeBits& bits, Found* found) const {
+    constexpr int kMany = 16;
+    uint64_t before = bits.below;
+    const auto compare = [&](const Place& place) {
+      if (place < bracket.low) {
+        before |= uint64_t{1} << (place.item() - first);
+      } else if (place < bracket.high) {
+        found->inside.push_back(place);
+      }
+    };
+    if (absl::popcount(bits.inside) < kMany) {
+      for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
+        const int k = absl::countr_zero(inside);
+        compare(PlaceOf(values[k], first + k));
+      }
+    } else {  // many are equal: 64 hashes at once cost less
+      PhiloxBlock hashes[kWord];
+      HashAll(first, absl::MakeSpan(hashes, values.size()));
+      for (size_t k = 0; k < values.size(); ++k) {
+        if ((bits.inside >> k & 1) != 0) compare(PlaceOf(values[k], first + k, hashes[k]));
+      }
+    }
+    found->before += absl::popcount(before);
+    return before;
+  }
+
+  void HashAll(uint64_t first, absl::Span<PhiloxBlock> hashes) const {
+    const uint32_t sample = items_.sample(first);
+    bool in_turn = true;
+    for (size_t k = 0; k < hashes.size(); ++k) in_turn &= items_.sample(first + k) == sample + k;
+    if (in_turn) return PhiloxFill(ties_, sample, 0, hashes);
+    for (size_t k = 0; k < hashes.size(); ++k) hashes[k] = Philox(ties_, items_.sample(first + k));
   }
 
   const Items& items_;
   const PhiloxKey ties_;
-  const Ranges ranges_;
-  const KeyRange<Key> range_;
+  const Executor* const executor_;
+  const SampleSet ranked_;
+  const uint64_t count_ = ranked_.Count();
 };
 
 }  // namespace subset::sampling

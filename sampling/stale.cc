@@ -1,10 +1,10 @@
 #include "sampling/stale.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/types/span.h"
-#include "sampling/ordered_key.h"
 #include "sampling/ranking.h"
 #include "sampling/set_members.h"
 
@@ -14,8 +14,7 @@ namespace {
 // The slots of a population from `begin` on, by the age of their scores.
 class StepItems {
  public:
-  using Key = uint32_t;
-  static constexpr bool kHasMissing = false;
+  using Value = float;
 
   StepItems(ScoreView steps, const Population& population, uint64_t begin, uint64_t size)
       : steps_(steps), population_(population), begin_(begin), size_(size) {}
@@ -23,9 +22,13 @@ class StepItems {
   uint64_t size() const { return size_; }
   uint32_t sample(uint64_t k) const { return population_.sample(begin_ + k); }
 
-  // Never is as old as can be, as NaN is the greatest key.
-  void Read(uint64_t first, absl::Span<Key> keys) const {
-    for (size_t k = 0; k < keys.size(); ++k) keys[k] = OrderedKey(-steps_[sample(first + k)]);
+  // Never is as old as can be.
+  absl::Span<const float> Read(uint64_t first, uint64_t count, float* ages) const {
+    for (uint64_t k = 0; k < count; ++k) {
+      const float step = steps_[sample(first + k)];
+      ages[k] = step == step ? -step : std::numeric_limits<float>::infinity();
+    }
+    return {ages, count};
   }
 
  private:
