@@ -8,11 +8,13 @@
 
 #include "sampling/by_slot.h"
 #include "sampling/inner_draw.h"
+#include "sampling/merge_parts.h"
 #include "sampling/parts.h"
 #include "sampling/preference.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/repeat_cap.h"
 #include "sampling/sample_scores.h"
+#include "sampling/stratum_parts.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
@@ -286,14 +288,15 @@ DrawIndex BuildDrawIndex(const PlanInput& input, const Population& population,
   }
   PreferenceValues preferred = ValuesOf(input, population);
   result.any_positive = !preferred.all_alike;
-  for (size_t g = 0; g < population.num_strata(); ++g) {
+  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
     const auto values =
         absl::MakeSpan(preferred.values).subspan(population.first(g), population.count(g));
-    double sum = 0;
-    for (const double value : values) sum += value;
+    const double sum = SumOf(executor, values);
     const double scale = sum > 0 ? static_cast<double>(values.size()) / sum : 0;
-    for (double& value : values) value *= scale;
-  }
+    ForEachPart(executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (double& value : values.subspan(first, last - first)) value *= scale;
+    });
+  });
   FillFromValues(input, preferred.values, population, &result);
   return result;
 }

@@ -18,8 +18,8 @@
 namespace subset::sampling {
 namespace leaf_bulk_internal {
 
-const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLoop,
-                              KeepLoop,   RatioLoop, SumLoop,    LinesLoop};
+const Loops kPortableLoops = {EncodeLoop, QuickLoop, PowersLoop,      AddLoop, AddLoop,
+                              KeepLoop,   RatioLoop, ExponentialLoop, SumLoop, LinesLoop};
 
 }  // namespace leaf_bulk_internal
 
@@ -101,6 +101,10 @@ void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Spa
 
 void RaiseRatios(double alpha, double largest, absl::Span<double> values) {
   ActiveLoops().ratios(alpha, PortableLog2(largest), values.size(), values.data());
+}
+
+void RaiseTwo(absl::Span<double> exponents) {
+  ActiveLoops().exponentials(exponents.size(), exponents.data());
 }
 
 LeafSums SumLeaves(absl::Span<const Leaf> leaves) {

@@ -46,6 +46,10 @@ void KeepScores(absl::Span<const float> scores, const uint64_t* words, absl::Spa
 // is above `largest`, or below it where alpha < 0. By PortableLog2 and PortableExp2, to the bit.
 void RaiseRatios(double alpha, double largest, absl::Span<double> values);
 
+// Replaces each exponent by 2^exponent, but at least 2^-1000; none is above 1000. By PortableExp2,
+// to the bit.
+void RaiseTwo(absl::Span<double> exponents);
+
 struct LeafSums {
   uint64_t total = 0;                   // of the weights
   unsigned __int128 total_squares = 0;  // of their squares

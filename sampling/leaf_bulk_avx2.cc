@@ -16,8 +16,8 @@
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLoop,
-                          KeepLoop,   RatioLoop, SumLoop,    LinesLoop};
+const Loops kAvx2Loops = {EncodeLoop, QuickLoop, PowersLoop,      AddLoop, AddLoop,
+                          KeepLoop,   RatioLoop, ExponentialLoop, SumLoop, LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

@@ -208,8 +208,8 @@ SUBSET_TARGET LeafSums SumLoop(const Leaf* leaves, size_t count) {
 
 namespace subset::sampling::leaf_bulk_internal {
 
-const Loops kAvx512Loops = {EncodeLoop, QuickLoop, PowersLoop, AddLoop,  AddLoop,
-                            KeepLoop,   RatioLoop, SumLoop,    LinesLoop};
+const Loops kAvx512Loops = {EncodeLoop, QuickLoop, PowersLoop,      AddLoop, AddLoop,
+                            KeepLoop,   RatioLoop, ExponentialLoop, SumLoop, LinesLoop};
 
 }  // namespace subset::sampling::leaf_bulk_internal
 

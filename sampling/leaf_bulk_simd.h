@@ -21,6 +21,7 @@ struct Loops {
   void (*add_floats)(const float* scores, size_t count, ScoreSums* sums);
   void (*keep)(const float* scores, const uint64_t* words, size_t count, float* kept);
   void (*ratios)(double alpha, double log_largest, size_t count, double* values);
+  void (*exponentials)(size_t count, double* exponents);
   LeafSums (*sum)(const Leaf* leaves, size_t count);
   LeafSums (*lines)(const Leaf* leaves, size_t lines, uint64_t* sums);
 };

@@ -11,6 +11,7 @@
 #include "sampling/huge_array.h"
 #include "sampling/leaf.h"
 #include "sampling/leaf_bulk.h"
+#include "sampling/merge_parts.h"
 #include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
 #include "sampling/ranking.h"
@@ -23,39 +24,30 @@ namespace subset::sampling {
 namespace {
 
 constexpr double kLog2E = 0x1.71547652b82fep+0;
-constexpr double kLeastExponent = -1000;  // of 2: a positive value never becomes 0
-
-double Exp2(double exponent) { return PortableExp2(std::max(exponent, kLeastExponent)); }
 
 // What unscored samples have; NaN where they are to be kept, or nothing is scored.
-double Unscored(const Guard& guard, const PreferredScores& scores) {
+double Unscored(const PlanInput& input, const PreferredScores& scores) {
+  const Guard& guard = input.spec.guard;
   if (guard.unscored == Guard::Unscored::kKeep) return std::numeric_limits<double>::quiet_NaN();
-  return UnscoredScore(guard, scores);
+  return UnscoredScore(guard, scores, input.executor);
 }
 
 // Scores by slot, the unscored ones by policy; those to be kept are NaN.
 struct SlotScores {
   std::vector<double> scores;
-  bool any = false;  // scored, or given a prior
+  double unscored;  // NaN also where nothing is scored
 };
 
 SlotScores ScoresOf(const PlanInput& input, const Population& population) {
   const PreferredScores preferred(input, population);
-  const double unscored = Unscored(input.spec.guard, preferred);
-  SlotScores result;
-  result.scores = HugeVector<double>(population.size());
-  std::vector<uint8_t> any(NumParts(population.size()));
-  ForEachPart(input.executor, population.size(), [&](size_t part, uint64_t first, uint64_t last) {
+  SlotScores result = {HugeVector<double>(population.size()), Unscored(input, preferred)};
+  ForEachPart(input.executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
     const auto scores = absl::MakeSpan(result.scores).subspan(first, last - first);
     preferred.Read(first, scores);
-    bool known = false;
     for (double& score : scores) {
-      if (std::isnan(score)) score = unscored;
-      known |= !std::isnan(score);
+      if (std::isnan(score)) score = result.unscored;
     }
-    any[part] = known;
   });
-  result.any = std::find(any.begin(), any.end(), 1) != any.end();
   return result;
 }
 
@@ -97,7 +89,7 @@ class ScoredItems {
 SampleSet BandOf(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
   const PreferredScores scores(input, population);
-  const double unscored = Unscored(input.spec.guard, scores);
+  const double unscored = Unscored(input, scores);
   const PhiloxKey ties = DeriveKey(input.key, Purpose::kTies);
   const auto slots = [&](uint64_t begin, uint64_t size) {
     const ScoredItems items(scores, population, begin, size, unscored,
@@ -126,26 +118,39 @@ SampleSet BandOf(const PlanInput& input, const Population& population) {
 }
 
 // v = (score / largest of the stratum)^alpha. Returns whether any score is positive.
-bool Power(double alpha, absl::Span<double> values) {
-  double largest = 0;
-  for (const double score : values) largest = std::max(largest, score);
-  if (largest == 0) {
+bool Power(double alpha, const Executor* executor, absl::Span<double> values) {
+  const double largest = LargestOf(executor, values);
+  if (largest <= 0) {
     std::fill(values.begin(), values.end(), 0);
     return false;
   }
-  RaiseRatios(alpha, largest, values);
+  ForEachPart(executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+    RaiseRatios(alpha, largest, values.subspan(first, last - first));
+  });
   return true;
 }
 
-void Softmax(double temperature, absl::Span<double> values) {
-  const double largest = *std::max_element(values.begin(), values.end());
-  for (double& value : values) value = Exp2((value - largest) / temperature * kLog2E);
+// v = 2^exponent(value).
+template <typename Exponent>
+void Exponentials(const Executor* executor, absl::Span<double> values, Exponent exponent) {
+  ForEachPart(executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+    const auto part = values.subspan(first, last - first);
+    for (double& value : part) value = exponent(value);
+    RaiseTwo(part);
+  });
+}
+
+void Softmax(double temperature, const Executor* executor, absl::Span<double> values) {
+  const double largest = LargestOf(executor, values);
+  Exponentials(executor, values,
+               [=](double value) { return (value - largest) / temperature * kLog2E; });
 }
 
 // The age of times after `now` is 0. `now` cancels in a stratum that has none of them.
-void Recency(double half_life, double now, absl::Span<double> values) {
-  const double newest = std::min(now, *std::max_element(values.begin(), values.end()));
-  for (double& value : values) value = Exp2((std::min(now, value) - newest) / half_life);
+void Recency(double half_life, double now, const Executor* executor, absl::Span<double> values) {
+  const double newest = std::min(now, LargestOf(executor, values));
+  Exponentials(executor, values,
+               [=](double value) { return (std::min(now, value) - newest) / half_life; });
 }
 
 // Writes the value of each slot that has a rank.
@@ -162,8 +167,9 @@ void Rank(const Preference& preference, const Ranks& ranks, const Executor* exec
         RaiseRatios(-preference.alpha, 1, of_ranks);
       } else {
         for (size_t k = 0; k < of_ranks.size(); ++k) {
-          of_ranks[k] = Exp2(-pressure * static_cast<double>(first + k) / n);
+          of_ranks[k] = -pressure * static_cast<double>(first + k) / n;
         }
+        RaiseTwo(of_ranks);
       }
       for (size_t k = 0; k < of_ranks.size(); ++k) (*values)[ranks.slot(first + k)] = of_ranks[k];
     }
@@ -173,7 +179,7 @@ void Rank(const Preference& preference, const Ranks& ranks, const Executor* exec
 // The values of all ranks, each of those of its stratum; empty where nothing is scored.
 std::vector<double> RankValues(const PlanInput& input, const Population& population) {
   const PreferredScores scores(input, population);
-  const RankedBy by = {scores, Unscored(input.spec.guard, scores), population,
+  const RankedBy by = {scores, Unscored(input, scores), population,
                        DeriveKey(input.key, Purpose::kTies)};
   if (std::isnan(by.unscored)) return {};
   auto values = HugeVector<double>(population.size());
@@ -233,34 +239,39 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
   SlotScores slots = ScoresOf(input, population);
   if (preference.kind == Preference::Kind::kSelfPaced) {
     values = std::move(slots.scores);
-    for (double& value : values) value = SelfPacedValue(preference, value);
+    ForEachPart(input.executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (uint64_t slot = first; slot < last; ++slot) {
+        values[slot] = SelfPacedValue(preference, values[slot]);
+      }
+    });
     return result;
   }
-  if (!slots.any) {
+  if (std::isnan(slots.unscored)) {
     values.assign(population.size(), 1);
     result.all_alike = true;
     return result;
   }
   values = std::move(slots.scores);
-  const double newest = *std::max_element(values.begin(), values.end());
-  bool any_positive = false;
-  for (size_t g = 0; g < population.num_strata(); ++g) {
+  const double newest = LargestOf(input.executor, values);
+  std::vector<uint8_t> positive(population.num_strata());  // whether any score is
+  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
     const auto stratum = absl::MakeSpan(values).subspan(population.first(g), population.count(g));
     switch (preference.kind) {
       case Preference::Kind::kScorePower:
-        any_positive |= Power(preference.alpha, stratum);
+        positive[g] = Power(preference.alpha, executor, stratum);
         break;
       case Preference::Kind::kSoftmax:
-        Softmax(preference.temperature, stratum);
+        Softmax(preference.temperature, executor, stratum);
         break;
       case Preference::Kind::kRecency:
-        Recency(preference.half_life, preference.now.value_or(newest), stratum);
+        Recency(preference.half_life, preference.now.value_or(newest), executor, stratum);
         break;
       default:
         SUBSET_CHECK(false);
     }
-  }
-  result.all_alike = preference.kind == Preference::Kind::kScorePower && !any_positive;
+  });
+  result.all_alike = preference.kind == Preference::Kind::kScorePower &&
+                     std::find(positive.begin(), positive.end(), 1) == positive.end();
   return result;
 }
 
@@ -286,7 +297,7 @@ SampleSet ChosenSamples(const PlanInput& input, const Population& population) {
 std::vector<double> KeepProbabilities(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
   const PreferredScores scores(input, population);
-  const RankedBy by = {scores, Unscored(input.spec.guard, scores), population, std::nullopt};
+  const RankedBy by = {scores, Unscored(input, scores), population, std::nullopt};
   const Ranks ranks(by, 0, population.size(), input.executor);
   const uint64_t n = ranks.size();
   std::vector<double> keep(population.size(), 1);

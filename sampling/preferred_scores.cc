@@ -6,6 +6,7 @@
 
 #include "sampling/by_slot.h"
 #include "sampling/forgetting.h"
+#include "sampling/merge_parts.h"
 
 namespace subset::sampling {
 namespace {
@@ -141,19 +142,34 @@ absl::Span<const float> PreferredScores::Floats(uint64_t first, absl::Span<float
   return room;
 }
 
-double UnscoredScore(const Guard& guard, const PreferredScores& scores) {
+double UnscoredScore(const Guard& guard, const PreferredScores& scores, const Executor* executor) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
-  double sum = 0;
-  double maximum = -std::numeric_limits<double>::infinity();
-  uint64_t scored = 0;
-  scores.ForEach(0, scores.size(), [&](uint64_t, double score) {
-    if (std::isnan(score)) return;
-    sum += score;
-    maximum = std::max(maximum, score);
-    ++scored;
-  });
-  if (scored == 0) return std::numeric_limits<double>::quiet_NaN();
-  return guard.unscored == Guard::Unscored::kMaximum ? maximum : sum / static_cast<double>(scored);
+  struct Scored {
+    double sum = 0;
+    double maximum = -std::numeric_limits<double>::infinity();
+    uint64_t count = 0;
+  };
+  const Scored scored = MergeParts(
+      executor, scores.size(),
+      [&scores](uint64_t first, uint64_t last) {
+        Scored part;
+        scores.ForEach(first, last, [&part](uint64_t, double score) {
+          if (std::isnan(score)) return;
+          part.sum += score;
+          part.maximum = std::max(part.maximum, score);
+          ++part.count;
+        });
+        return part;
+      },
+      [](const Scored& part, Scored* all) {
+        all->sum += part.sum;
+        all->maximum = std::max(all->maximum, part.maximum);
+        all->count += part.count;
+      });
+  if (scored.count == 0) return std::numeric_limits<double>::quiet_NaN();
+  return guard.unscored == Guard::Unscored::kMaximum
+             ? scored.maximum
+             : scored.sum / static_cast<double>(scored.count);
 }
 
 }  // namespace subset::sampling

@@ -66,8 +66,9 @@ class PreferredScores {
 };
 
 // Returns the score that unscored samples take by guard.unscored (MEAN, MAXIMUM or PRIOR); NaN
-// where nothing is scored and there is no prior. O(N).
-double UnscoredScore(const Guard& guard, const PreferredScores& scores);
+// where nothing is scored and there is no prior. O(N), in parts by the executor (null: the calling
+// thread).
+double UnscoredScore(const Guard& guard, const PreferredScores& scores, const Executor* executor);
 
 }  // namespace subset::sampling
 

@@ -14,19 +14,25 @@
 
 namespace subset::sampling {
 
-// Calls work(g, executor) for each stratum g: those that begin in one part (parts.h) one after the
-// other, with a null executor, and the only one of a population with the given one.
+// Calls work(g, executor) for each stratum g: those no longer than a part (parts.h) with a null
+// executor, one after the other where they begin in one part, and then the longer ones with the
+// given one.
 template <typename Work>
 void ForEachStratum(const Executor* executor, const Population& population, Work work) {
   if (population.num_strata() == 1) return work(size_t{0}, executor);
   const std::vector<uint64_t>& offsets = population.strata->offsets;
+  const auto is_long = [&population](size_t g) { return population.count(g) > kPartSize; };
   ForEachPart(executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
     const auto begin = std::lower_bound(offsets.begin(), offsets.end() - 1, first);
     const auto end = std::lower_bound(begin, offsets.end() - 1, last);
     for (auto stratum = begin; stratum < end; ++stratum) {
-      work(static_cast<size_t>(stratum - offsets.begin()), static_cast<const Executor*>(nullptr));
+      const auto g = static_cast<size_t>(stratum - offsets.begin());
+      if (!is_long(g)) work(g, static_cast<const Executor*>(nullptr));
     }
   });
+  for (size_t g = 0; g < population.num_strata(); ++g) {
+    if (is_long(g)) work(g, executor);
+  }
 }
 
 // Calls work(g, first, last) for pieces first .. last - 1 of at most `size` slots, each of one

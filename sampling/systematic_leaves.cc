@@ -79,7 +79,7 @@ SystematicLeaves LeavesOfValues(const PlanInput& input, const Population& popula
       PreferredTargets(input, population, values, static_cast<double>(slots));
   std::vector<uint64_t> clamped(population.num_strata());
   const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
-    ForEachStratum(input.executor, population, [&](size_t g, const Executor*) {
+    RunParts(input.executor, population.num_strata(), [&](size_t g) {
       const auto own = values.subspan(population.first(g), population.count(g));
       const LeafScale scale = CapCertain(static_cast<uint64_t>(Snapped(targets[g])), own);
       clamped[g] = scale.Encode(own, leaves.subspan(population.first(g), own.size()));

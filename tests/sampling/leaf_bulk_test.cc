@@ -161,6 +161,23 @@ TEST_P(LeafBulkTest, RatiosAreRaisedAsOneAtATime) {
   }
 }
 
+TEST_P(LeafBulkTest, PowersOfTwoAreThePortableOnes) {
+  std::mt19937_64 random(12);
+  for (const size_t n : {0, 1, 7, 255, 256, 1000}) {
+    std::vector<double> exponents = {0, -0., 1000, -1000, -1001, -1e300, .5, -.5, 1e-300};
+    while (exponents.size() < n) {
+      exponents.push_back(std::ldexp(static_cast<double>(random() % 2001) - 1000,
+                                     -static_cast<int>(random() % 20)));
+    }
+    exponents.resize(n);
+    std::vector<double> raised = exponents;
+    RaiseTwo(absl::MakeSpan(raised));
+    for (size_t k = 0; k < n; ++k) {
+      ASSERT_EQ(raised[k], PortableExp2(std::max(exponents[k], -1000.0))) << exponents[k];
+    }
+  }
+}
+
 TEST(LeafScaleTest, OnlyTheScaleOfTheExactPowersIsThatOfThem) {
   std::mt19937_64 random(9);
   int surely = 0;
