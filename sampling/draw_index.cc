@@ -233,6 +233,48 @@ void FillFromValues(const PlanInput& input, const std::vector<double>& values,
   result->any_positive = any_positive;
 }
 
+// Writes the leaves of samples first, first + 1, ..., of which those in the set have `leaf` and the
+// others 0; `first` begins a word.
+void WriteMembers(const SampleSet& set, uint64_t first, Leaf leaf, absl::Span<Leaf> leaves) {
+  constexpr size_t kByte = 8;
+  size_t k = 0;
+  for (; k + kByte <= leaves.size(); k += kByte) {
+    const uint64_t byte = set.words()[(first + k) / 64] >> k % 64;
+    for (size_t bit = 0; bit < kByte; ++bit) {  // a vector
+      leaves[k + bit] = (static_cast<uint8_t>(byte) & 1 << bit) != 0 ? leaf : Leaf{0};
+    }
+  }
+  for (; k < leaves.size(); ++k) leaves[k] = set.Contains(first + k) ? leaf : Leaf{0};
+}
+
+// Leaves of a set of samples, which are alike.
+void FillFromSet(const SampleSet& set, const Population& population, const Executor* executor,
+                 DrawIndex* result) {
+  ScoreSums ones;
+  ones.scored = population.size();
+  ones.lanes[0] = static_cast<double>(set.Count());
+  ones.largest = 1;
+  const ScoreSummary summary = Summarise(ones, population.size(), Guard{});
+  result->scale.emplace(1, summary, ones.lanes[0]);
+  bool clamped = false;
+  const Leaf leaf = result->scale->Encode(1, &clamped);
+  const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
+    ForEachPart(executor, leaves.size(), [&](size_t, uint64_t first, uint64_t last) {
+      if (population.strata == nullptr) {
+        WriteMembers(set, first, leaf, leaves.subspan(first, last - first));
+      } else {
+        for (uint64_t slot = first; slot < last; ++slot) {
+          leaves[slot] = set.Contains(population.sample(slot)) ? leaf : Leaf{0};
+        }
+      }
+      sum_part(first, last);
+    });
+  };
+  result->index = std::make_unique<StratumIndex>(population, fill);
+  result->clamped = clamped ? set.Count() : 0;
+  result->any_positive = true;
+}
+
 // q_i by slot: shares, preference and guards, capped.
 InnerDraw CappedDraw(PlanInput input, const Population& population, const Shares& shares) {
   Guard& guard = input.spec.guard;
@@ -284,6 +326,10 @@ DrawIndex BuildDrawIndex(const PlanInput& input, const Population& population,
   }
   if (FromScores(input.spec)) {
     FillFromScores(input, population, &result);
+    return result;
+  }
+  if (input.spec.preference.kind == Preference::Kind::kBand) {
+    FillFromSet(ChosenSamples(input, population), population, input.executor, &result);
     return result;
   }
   PreferenceValues preferred = ValuesOf(input, population);
