@@ -51,27 +51,36 @@ SlotScores ScoresOf(const PlanInput& input, const Population& population) {
   return result;
 }
 
-// The slots of a population from `begin` on, by their scores.
+// The slots of a population from `begin` on, by their scores in a type that holds them exactly.
+template <typename T>
 class ScoredItems {
  public:
-  using Value = double;
+  using Value = T;
 
   ScoredItems(const PreferredScores& scores, const Population& population, uint64_t begin,
-              uint64_t size, double unscored, double sign)
+              uint64_t size, double unscored, bool smallest_first)
       : scores_(scores),
         population_(population),
         begin_(begin),
         size_(size),
-        unscored_(unscored),
-        sign_(sign) {}
+        unscored_(static_cast<T>(unscored)),
+        sign_(smallest_first ? -1 : 1),
+        as_they_are_(!smallest_first && std::isnan(unscored)) {}
 
   uint64_t size() const { return size_; }
   uint32_t sample(uint64_t k) const { return population_.sample(begin_ + k); }
 
-  absl::Span<const double> Read(uint64_t first, uint64_t count, double* values) const {
-    scores_.Read(begin_ + first, absl::MakeSpan(values, count));
+  absl::Span<const T> Read(uint64_t first, uint64_t count, T* values) const {
+    absl::Span<const T> scores;
+    if constexpr (std::is_same_v<T, float>) {
+      scores = scores_.Floats(begin_ + first, absl::MakeSpan(values, count));
+    } else {
+      scores_.Read(begin_ + first, absl::MakeSpan(values, count));
+      scores = {values, count};
+    }
+    if (as_they_are_) return scores;
     for (uint64_t k = 0; k < count; ++k) {
-      values[k] = sign_ * (values[k] != values[k] ? unscored_ : values[k]);
+      values[k] = sign_ * (scores[k] != scores[k] ? unscored_ : scores[k]);
     }
     return {values, count};
   }
@@ -81,25 +90,38 @@ class ScoredItems {
   const Population& population_;
   const uint64_t begin_;
   const uint64_t size_;
-  const double unscored_;
-  const double sign_;  // -1 where the smallest come first, else 1
+  const T unscored_;
+  const T sign_;
+  const bool as_they_are_;
 };
 
-// The samples of a band: the ranks after those it skips, and who is to be kept.
+// Returns those of `items` that are in the band: the ranks after those it skips, the largest first,
+// and who is to be kept.
+template <typename Items>
+SampleSet BandOf(const Preference& preference, const Items& items, const PhiloxKey& ties,
+                 const Executor* executor) {
+  const Ranking<Items> ranking(items, ties, executor);
+  const uint64_t n = ranking.count();
+  const uint64_t skip = n == 0 ? 0 : std::min(FloorFraction(preference.skip, n), n - 1);
+  const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
+  return ranking.Between(n - std::min(n, skip + keep), n - skip, true);
+}
+
+// The samples of a band.
 SampleSet BandOf(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
   const PreferredScores scores(input, population);
   const double unscored = Unscored(input, scores);
   const PhiloxKey ties = DeriveKey(input.key, Purpose::kTies);
+  const bool floats =
+      scores.float_valued() && (std::isnan(unscored) || static_cast<float>(unscored) == unscored);
+  const auto slots_of = [&](auto type, uint64_t begin, uint64_t size) {
+    const ScoredItems<decltype(type)> items(scores, population, begin, size, unscored,
+                                            preference.smallest);
+    return BandOf(preference, items, ties, input.executor);
+  };
   const auto slots = [&](uint64_t begin, uint64_t size) {
-    const ScoredItems items(scores, population, begin, size, unscored,
-                            preference.smallest ? -1 : 1);
-    const Ranking<ScoredItems> ranking(items, ties, input.executor);
-    const uint64_t n = ranking.count();
-    const uint64_t skip = n == 0 ? 0 : std::min(FloorFraction(preference.skip, n), n - 1);
-    const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
-    // The largest come first.
-    return ranking.Between(n - std::min(n, skip + keep), n - skip, true);
+    return floats ? slots_of(float(), begin, size) : slots_of(double(), begin, size);
   };
   if (population.strata == nullptr) return slots(0, population.size());
   SampleSet chosen(population.num_samples);

@@ -126,7 +126,7 @@ void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
 }
 
 absl::Span<const float> PreferredScores::Floats(uint64_t first, absl::Span<float> room) const {
-  if (column_.size() == 0 && reading_ == nullptr && subtract_.empty()) {
+  if (float_valued()) {
     if (gathered_.size() > 0) return absl::MakeConstSpan(gathered_.data() + first, room.size());
     const uint64_t at = first % kChunkSamples;
     if (!reported_.chunks.empty() && at + room.size() <= kChunkSamples) {

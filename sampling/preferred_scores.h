@@ -40,6 +40,11 @@ class PreferredScores {
   // Writes the scores of slots first, first + 1, ...
   void Read(uint64_t first, absl::Span<double> scores) const;
 
+  // Whether they are floats: those that were reported, as they are.
+  bool float_valued() const {
+    return column_.size() == 0 && reading_ == nullptr && subtract_.empty();
+  }
+
   // Returns the scores of slots first, first + 1, ..., as many as `room` holds, as floats: where
   // they lie, or else written to `room`.
   absl::Span<const float> Floats(uint64_t first, absl::Span<float> room) const;

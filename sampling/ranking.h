@@ -66,15 +66,10 @@ class Ranking {
   static constexpr uint64_t kWord = 64;
   static_assert(kPartSize % kPiece == 0 && kPiece % kWord == 0);
 
-  // Where an item is in the order; no two are in the same place.
+  // A place in the order; no two items are in the same one.
   struct Place {
     Value value;
     uint64_t tie;  // the hash, and the item in its low half
-
-    uint64_t item() const { return static_cast<uint32_t>(tie); }
-    bool operator<(const Place& other) const {
-      return value != other.value ? value < other.value : tie < other.tie;
-    }
   };
 
   // Items before `low` have smaller ranks than a border, if it was guessed rightly, and those from
@@ -84,18 +79,20 @@ class Ranking {
     Place high = {kGreatestOf<Value>, std::numeric_limits<uint64_t>::max()};
   };
 
+  // An item, whose hash is not needed if no other one has its value.
+  struct Candidate {
+    Value value;
+    uint32_t item;
+  };
+
   // Of the items in a bracket and before it.
   struct Found {
     uint64_t before = 0;
-    std::vector<Place> inside;
+    std::vector<Candidate> inside;
   };
 
-  static Place PlaceOf(Value value, uint64_t k, const PhiloxBlock& hash) {
-    return {value, uint64_t{hash[0]} << 32 | k};
-  }
-  Place PlaceOf(Value value, uint64_t k) const {
-    return PlaceOf(value, k, Philox(ties_, items_.sample(k)));
-  }
+  static uint64_t TieOf(uint64_t k, const PhiloxBlock& hash) { return uint64_t{hash[0]} << 32 | k; }
+  uint64_t TieOf(uint64_t k) const { return TieOf(k, Philox(ties_, items_.sample(k))); }
 
   // Calls f(first, values, bits for each word of them) for pieces of items first .. last - 1, as
   // they compare to low .. high.
@@ -130,44 +127,60 @@ class Ranking {
     if (rank == count_) return ranked_;
     for (uint32_t attempt = 0;; ++attempt) {
       SampleSet set(items_.size());
-      Found found = Compare(BracketOf(rank, attempt), &set);
+      const Bracket bracket = BracketOf(rank, attempt);
+      Found found = Compare(bracket, &set);
       if (rank < found.before || rank - found.before > found.inside.size()) continue;
-      const auto border = found.inside.begin() + static_cast<int64_t>(rank - found.before);
-      std::nth_element(found.inside.begin(), border, found.inside.end());
-      for (auto place = found.inside.begin(); place != border; ++place) set.Insert(place->item());
+      const uint64_t nth = rank - found.before;
+      const Place border = nth == found.inside.size() ? bracket.high : NthPlace(nth, &found.inside);
+      for (const Candidate& candidate : found.inside) {
+        const bool below = candidate.value == border.value ? TieOf(candidate.item) < border.tie
+                                                           : candidate.value < border.value;
+        if (below) set.Insert(candidate.item);
+      }
       return set;
     }
+  }
+
+  // Returns the place of the nth of the candidates, and reorders them. REQUIRES: nth < how many.
+  Place NthPlace(uint64_t nth, std::vector<Candidate>* candidates) const {
+    const auto found = candidates->begin() + static_cast<int64_t>(nth);
+    std::nth_element(candidates->begin(), found, candidates->end(),
+                     [](const Candidate& a, const Candidate& b) { return a.value < b.value; });
+    const Value value = found->value;
+    std::vector<uint64_t> ties;
+    for (const Candidate& candidate : *candidates) {
+      nth -= candidate.value < value;
+      if (candidate.value == value) ties.push_back(TieOf(candidate.item));
+    }
+    const auto tie = ties.begin() + static_cast<int64_t>(nth);
+    std::nth_element(ties.begin(), tie, ties.end());
+    return {value, *tie};
   }
 
   // Returns a bracket of the border before `rank`; a wider one with each attempt.
   Bracket BracketOf(uint64_t rank, uint32_t attempt) const {
     constexpr double kDeviations = 3;
-    std::vector<Place> sample = SampleItems(attempt);
+    std::vector<Candidate> sample = SampleItems(attempt);
     const auto size = static_cast<double>(sample.size());
     const double fraction = static_cast<double>(rank) / static_cast<double>(count_);
     const double margin =
         std::ldexp(1 + kDeviations * std::sqrt(size * fraction * (1 - fraction)), attempt);
     const double low = size * fraction - margin;
     const double high = size * fraction + margin;
-    const auto nth = [&sample](double at) {
-      const auto place = sample.begin() + static_cast<int64_t>(at);
-      std::nth_element(sample.begin(), place, sample.end());
-      return *place;
-    };
     Bracket bracket;
-    if (low >= 0) bracket.low = nth(low);
-    if (high < size) bracket.high = nth(high);
+    if (low >= 0) bracket.low = NthPlace(static_cast<uint64_t>(low), &sample);
+    if (high < size) bracket.high = NthPlace(static_cast<uint64_t>(high), &sample);
     return bracket;
   }
 
-  // Returns the places of the ranked ones among some items: a few neighbours, which cost little
-  // more than one, out of each run.
-  std::vector<Place> SampleItems(uint32_t attempt) const {
+  // Returns the ranked ones among some items: a few neighbours, which cost little more than one,
+  // out of each run.
+  std::vector<Candidate> SampleItems(uint32_t attempt) const {
     constexpr uint64_t kNeighbours = 8;
     constexpr uint64_t kRun = 8 * kNeighbours;
     constexpr uint64_t kMostRuns = 4096;
     const uint64_t runs = std::min(kMostRuns, items_.size() / kRun);
-    std::vector<Place> sample;
+    std::vector<Candidate> sample;
     sample.reserve(runs * kNeighbours);
     for (uint64_t run = 0; run < runs; ++run) {
       const uint64_t begin = items_.size() * run / runs;
@@ -177,7 +190,7 @@ class Ranking {
       Value piece[kNeighbours];
       const auto values = items_.Read(first, kNeighbours, piece);
       for (uint64_t k = 0; k < kNeighbours; ++k) {
-        if (values[k] == values[k]) sample.push_back(PlaceOf(values[k], first + k));
+        if (values[k] == values[k]) sample.push_back({values[k], static_cast<uint32_t>(first + k)});
       }
     }
     return sample;
@@ -195,9 +208,13 @@ class Ranking {
                            bracket, at + k, values.subspan(k, kWord), words[k / kWord], &found);
                      }
                    });
+      found.before = set->Count(first / kWord, (last + kWord - 1) / kWord);
       parts[part] = std::move(found);
     });
     Found all;
+    size_t inside = 0;
+    for (const Found& found : parts) inside += found.inside.size();
+    all.inside.reserve(inside);
     for (const Found& found : parts) {
       all.before += found.before;
       all.inside.insert(all.inside.end(), found.inside.begin(), found.inside.end());
@@ -205,31 +222,27 @@ class Ranking {
     return all;
   }
 
-  // Adds what a word of items has, and returns the bits of those before the bracket.
+  // Adds the items of a word that are in the bracket, and returns the bits of those before it.
   uint64_t CompareWord(const Bracket& bracket, uint64_t first, absl::Span<const Value> values,
                        const RangeBits& bits, Found* found) const {
-    constexpr int kMany = 16;
+    constexpr int kMany = 16;  // so that 64 hashes at once cost less
+    PhiloxBlock hashes[kWord];
+    const bool many = absl::popcount(bits.inside) >= kMany;
+    if (many) HashAll(first, absl::MakeSpan(hashes, values.size()));
     uint64_t before = bits.below;
-    const auto compare = [&](const Place& place) {
-      if (place < bracket.low) {
-        before |= uint64_t{1} << (place.item() - first);
-      } else if (place < bracket.high) {
-        found->inside.push_back(place);
+    for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
+      const int k = absl::countr_zero(inside);
+      const Value value = values[k];
+      if (value == bracket.low.value || value == bracket.high.value) {
+        const uint64_t tie = many ? TieOf(first + k, hashes[k]) : TieOf(first + k);
+        if (value == bracket.low.value && tie < bracket.low.tie) {
+          before |= uint64_t{1} << k;
+          continue;
+        }
+        if (value == bracket.high.value && tie >= bracket.high.tie) continue;
       }
-    };
-    if (absl::popcount(bits.inside) < kMany) {
-      for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
-        const int k = absl::countr_zero(inside);
-        compare(PlaceOf(values[k], first + k));
-      }
-    } else {  // many are equal: 64 hashes at once cost less
-      PhiloxBlock hashes[kWord];
-      HashAll(first, absl::MakeSpan(hashes, values.size()));
-      for (size_t k = 0; k < values.size(); ++k) {
-        if ((bits.inside >> k & 1) != 0) compare(PlaceOf(values[k], first + k, hashes[k]));
-      }
+      found->inside.push_back({value, static_cast<uint32_t>(first + k)});
     }
-    found->before += absl::popcount(before);
     return before;
   }
 

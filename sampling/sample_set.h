@@ -32,8 +32,9 @@ class SampleSet {
   void Remove(uint64_t i) { words_[i / 64] &= ~(uint64_t{1} << (i % 64)); }
   bool Contains(uint64_t i) const { return (words_[i / 64] >> (i % 64) & 1) != 0; }
 
-  // The number of members. O(N / 64).
-  uint64_t Count() const;
+  // The number of members, of words first .. last - 1 or of all. O(N / 64).
+  uint64_t Count(size_t first, size_t last) const;
+  uint64_t Count() const { return Count(0, words_.size()); }
 
   std::vector<uint64_t>& words() { return words_; }
   const std::vector<uint64_t>& words() const { return words_; }
