@@ -245,8 +245,10 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
 
   if (preference.kind == Preference::Kind::kRepeatFactor) {
     result.values = RepeatFactors(input, population);
-    const double largest = *std::max_element(result.values.begin(), result.values.end());
-    for (double& value : result.values) value /= largest;
+    const double largest = LargestOf(input.executor, result.values);
+    ForEachPart(input.executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (uint64_t slot = first; slot < last; ++slot) result.values[slot] /= largest;
+    });
     return result;
   }
 
@@ -301,19 +303,17 @@ SampleSet ChosenSamples(const PlanInput& input, const Population& population) {
   const Preference& preference = input.spec.preference;
   if (preference.kind == Preference::Kind::kBand) return BandOf(input, population);
   const SlotScores slots = ScoresOf(input, population);
-  SampleSet chosen(population.num_samples);
-  bool any = false;
-  for (uint64_t slot = 0; slot < population.size(); ++slot) {
-    if (SelfPacedValue(preference, slots.scores[slot]) <= 0) continue;
-    chosen.Insert(population.sample(slot));
-    any = true;
-  }
-  if (!any) {
-    for (uint64_t slot = 0; slot < population.size(); ++slot) {
-      chosen.Insert(population.sample(slot));
+  SampleSet chosen(population.size());
+  ForEachPart(input.executor, population.size(), [&](size_t, uint64_t first, uint64_t last) {
+    for (uint64_t slot = first; slot < last; ++slot) {
+      if (SelfPacedValue(preference, slots.scores[slot]) > 0) chosen.Insert(slot);
     }
-  }
-  return chosen;
+  });
+  if (chosen.Count() == 0) chosen = SampleSet::All(population.size());
+  if (population.strata == nullptr) return chosen;
+  SampleSet samples(population.num_samples);
+  ForEachMember(chosen, [&](uint64_t slot) { samples.Insert(population.sample(slot)); });
+  return samples;
 }
 
 std::vector<double> KeepProbabilities(const PlanInput& input, const Population& population) {
@@ -322,7 +322,9 @@ std::vector<double> KeepProbabilities(const PlanInput& input, const Population& 
   const RankedBy by = {scores, Unscored(input, scores), population, std::nullopt};
   const Ranks ranks(by, 0, population.size(), input.executor);
   const uint64_t n = ranks.size();
-  std::vector<double> keep(population.size(), 1);
+  std::vector<double> keep;
+  ReserveHuge(population.size(), &keep);
+  keep.resize(population.size(), 1);
   ForEachPart(input.executor, n, [&](size_t, uint64_t first, uint64_t part_end) {
     while (first > 0 && first < part_end && ranks.TiedWithNext(first - 1)) ++first;
     while (first < part_end) {
@@ -331,9 +333,13 @@ std::vector<double> KeepProbabilities(const PlanInput& input, const Population& 
       const double less = static_cast<double>(n - last);
       const double equal = static_cast<double>(last - first);
       const double percentile = (less + equal / 2) / static_cast<double>(n);
-      const double p = std::max(preference.least, PortablePow(percentile, preference.beta));
-      for (; first < last; ++first) keep[ranks.slot(first)] = p;
+      for (; first < last; ++first) keep[ranks.slot(first)] = percentile;
     }
+  });
+  ForEachPart(input.executor, keep.size(), [&](size_t, uint64_t first, uint64_t last) {
+    const auto part = absl::MakeSpan(keep).subspan(first, last - first);
+    RaiseRatios(preference.beta, 1, part);
+    for (double& p : part) p = std::max(preference.least, p);
   });
   return keep;
 }

@@ -1,8 +1,10 @@
 #include "sampling/preferred_scores.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "sampling/by_slot.h"
 #include "sampling/forgetting.h"
@@ -27,6 +29,38 @@ void ReadReported(ScoreView reported, uint64_t first, absl::Span<Score> scores) 
     scores.remove_prefix(count);
   }
 }
+
+constexpr uint64_t kPiece = 1024;
+
+// What scores come to, by lanes, so that the compiler makes vectors of them.
+struct Scored {
+  static constexpr size_t kLanes = 8;
+
+  Scored() { maxima.fill(-std::numeric_limits<double>::infinity()); }
+
+  void Add(const double (&piece)[kPiece]) {
+    for (size_t k = 0; k < kPiece; k += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) {
+        const double score = piece[k + lane];
+        const bool known = score == score;
+        sums[lane] += known ? score : 0;
+        maxima[lane] = score > maxima[lane] ? score : maxima[lane];
+        count += known;
+      }
+    }
+  }
+  void Add(const Scored& part) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      sums[lane] += part.sums[lane];
+      maxima[lane] = std::max(maxima[lane], part.maxima[lane]);
+    }
+    count += part.count;
+  }
+
+  std::array<double, kLanes> sums = {};
+  std::array<double, kLanes> maxima;
+  uint64_t count = 0;
+};
 
 }  // namespace
 
@@ -144,32 +178,27 @@ absl::Span<const float> PreferredScores::Floats(uint64_t first, absl::Span<float
 
 double UnscoredScore(const Guard& guard, const PreferredScores& scores, const Executor* executor) {
   if (guard.unscored == Guard::Unscored::kPrior) return guard.unscored_prior;
-  struct Scored {
-    double sum = 0;
-    double maximum = -std::numeric_limits<double>::infinity();
-    uint64_t count = 0;
-  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   const Scored scored = MergeParts(
       executor, scores.size(),
-      [&scores](uint64_t first, uint64_t last) {
+      [&](uint64_t first, uint64_t last) {
         Scored part;
-        scores.ForEach(first, last, [&part](uint64_t, double score) {
-          if (std::isnan(score)) return;
-          part.sum += score;
-          part.maximum = std::max(part.maximum, score);
-          ++part.count;
-        });
+        double piece[kPiece];
+        for (; first < last; first += kPiece) {
+          const uint64_t count = std::min(kPiece, last - first);
+          scores.Read(first, absl::MakeSpan(piece, count));
+          std::fill(piece + count, piece + kPiece, kNan);
+          part.Add(piece);
+        }
         return part;
       },
-      [](const Scored& part, Scored* all) {
-        all->sum += part.sum;
-        all->maximum = std::max(all->maximum, part.maximum);
-        all->count += part.count;
-      });
-  if (scored.count == 0) return std::numeric_limits<double>::quiet_NaN();
-  return guard.unscored == Guard::Unscored::kMaximum
-             ? scored.maximum
-             : scored.sum / static_cast<double>(scored.count);
+      [](const Scored& part, Scored* all) { all->Add(part); });
+  if (scored.count == 0) return kNan;
+  if (guard.unscored == Guard::Unscored::kMaximum) {
+    return *std::max_element(scored.maxima.begin(), scored.maxima.end());
+  }
+  return std::accumulate(scored.sums.begin(), scored.sums.end(), 0.0) /
+         static_cast<double>(scored.count);
 }
 
 }  // namespace subset::sampling
