@@ -79,8 +79,10 @@ class ScoredItems {
       scores = {values, count};
     }
     if (as_they_are_) return scores;
+    const T unscored = unscored_;  // not read again for each value
+    const T sign = sign_;
     for (uint64_t k = 0; k < count; ++k) {
-      values[k] = sign_ * (scores[k] != scores[k] ? unscored_ : scores[k]);
+      values[k] = sign * (scores[k] != scores[k] ? unscored : scores[k]);
     }
     return {values, count};
   }

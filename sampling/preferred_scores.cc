@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
 #include "sampling/by_slot.h"
 #include "sampling/forgetting.h"
@@ -126,12 +127,7 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
     *this = PreferredScores(input.columns.score(preference.score), population, input.executor);
     reading_ = ReadingOf(preference);
   } else {
-    const ColumnView column = input.columns.dataset.at(preference.column);
-    column_ = HugeArray<double>(size_);
-    GatherBySlot(
-        population,
-        [column](uint64_t first, absl::Span<double> out) { ReadValues(column, first, out); },
-        input.executor, column_.data());
+    ReadColumn(input.columns.dataset.at(preference.column), population, input.executor);
   }
   const std::vector<float> losses = IrreducibleLosses(input, population);
   if (losses.empty()) return;
@@ -142,6 +138,25 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
         std::copy_n(losses.begin() + first, out.size(), out.begin());
       },
       input.executor, subtract_.data());
+}
+
+void PreferredScores::ReadColumn(const ColumnView& column, const Population& population,
+                                 const Executor* executor) {
+  using Type = ColumnView::Type;
+  if (column.type == Type::kFloat32 && population.strata == nullptr) {
+    for (const void* chunk : column.chunks) chunks_.push_back(static_cast<const float*>(chunk));
+    reported_ = {chunks_};
+    return;
+  }
+  const auto gather = [&](auto* values) {
+    *values = std::remove_reference_t<decltype(*values)>(size_);
+    GatherBySlot(
+        population, [column](uint64_t first, auto out) { ReadValues(column, first, out); },
+        executor, values->data());
+  };
+  const bool floats =
+      column.type == Type::kFloat32 || column.type == Type::kUint8 || column.type == Type::kUint16;
+  floats ? gather(&gathered_) : gather(&column_);
 }
 
 void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {

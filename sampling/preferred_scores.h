@@ -28,19 +28,22 @@ ScoreReading ReadingOf(const Preference& preference);
 
 // Reported scores or those of preference.column by slot of the population, less what is
 // irreducible; NaN where a sample has none. Immutable; thread-safe. Valid as long as the views of
-// the input. Made in O(N), with up to 8 bytes a slot where strata reorder samples.
+// the input. Made in O(N), with up to 8 bytes a slot where strata reorder samples or a column is
+// not of floats.
 class PreferredScores {
  public:
   PreferredScores(ScoreView reported, const Population& population,
                   const Executor* executor = nullptr);
   PreferredScores(const PlanInput& input, const Population& population);
+  PreferredScores(PreferredScores&&) = default;  // not to be copied: it may refer to itself
+  PreferredScores& operator=(PreferredScores&&) = default;
 
   uint64_t size() const { return size_; }
 
   // Writes the scores of slots first, first + 1, ...
   void Read(uint64_t first, absl::Span<double> scores) const;
 
-  // Whether they are floats: those that were reported, as they are.
+  // Whether they are floats, which were reported or are those of a column, as they are.
   bool float_valued() const {
     return column_.size() == 0 && reading_ == nullptr && subtract_.empty();
   }
@@ -62,11 +65,14 @@ class PreferredScores {
   }
 
  private:
+  void ReadColumn(const ColumnView& column, const Population& population, const Executor* executor);
+
   uint64_t size_;
-  ScoreView reported_;           // in place, where slots are samples,
-  HugeArray<float> gathered_;    // or by slot
-  HugeArray<double> column_;     // by slot, where preference.column is read
-  std::vector<float> subtract_;  // by slot, where something is irreducible
+  ScoreView reported_;                // floats in place, where slots are samples,
+  std::vector<const float*> chunks_;  // of a column, maybe
+  HugeArray<float> gathered_;         // or floats by slot,
+  HugeArray<double> column_;          // or by slot what only doubles hold
+  std::vector<float> subtract_;       // by slot, where something is irreducible
   ScoreReading reading_ = nullptr;
 };
 
