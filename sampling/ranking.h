@@ -15,6 +15,7 @@
 #include "base/executor.h"
 #include "sampling/parts.h"
 #include "sampling/philox.h"
+#include "sampling/philox_of_samples.h"
 #include "sampling/range_bits.h"
 #include "sampling/sample_set.h"
 
@@ -228,7 +229,11 @@ class Ranking {
     constexpr int kMany = 16;  // so that 64 hashes at once cost less
     PhiloxBlock hashes[kWord];
     const bool many = absl::popcount(bits.inside) >= kMany;
-    if (many) HashAll(first, absl::MakeSpan(hashes, values.size()));
+    if (many) {
+      PhiloxOfSamples(
+          ties_, [&](size_t k) { return items_.sample(first + k); },
+          absl::MakeSpan(hashes, values.size()));
+    }
     uint64_t before = bits.below;
     for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
       const int k = absl::countr_zero(inside);
@@ -244,14 +249,6 @@ class Ranking {
       found->inside.push_back({value, static_cast<uint32_t>(first + k)});
     }
     return before;
-  }
-
-  void HashAll(uint64_t first, absl::Span<PhiloxBlock> hashes) const {
-    const uint32_t sample = items_.sample(first);
-    bool in_turn = true;
-    for (size_t k = 0; k < hashes.size(); ++k) in_turn &= items_.sample(first + k) == sample + k;
-    if (in_turn) return PhiloxFill(ties_, sample, 0, hashes);
-    for (size_t k = 0; k < hashes.size(); ++k) hashes[k] = Philox(ties_, items_.sample(first + k));
   }
 
   const Items& items_;
