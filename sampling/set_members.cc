@@ -2,8 +2,10 @@
 
 #include <cstddef>
 
-#include "absl/numeric/bits.h"
+#include "absl/types/span.h"
 #include "sampling/parts.h"
+#include "sampling/set_members_simd.h"
+#include "sampling/simd.h"
 
 namespace subset::sampling {
 namespace {
@@ -22,11 +24,8 @@ void ForEachPartOfWords(const Executor* executor, const std::vector<uint64_t>& w
 
 SetMembers::SetMembers(const SampleSet& set, const Executor* executor)
     : set_(set), executor_(executor), before_(NumParts(kWord * set.words().size())) {
-  const std::vector<uint64_t>& words = set_.words();
-  ForEachPartOfWords(executor_, words, [&](size_t part, size_t first, size_t last) {
-    uint64_t count = 0;
-    for (size_t w = first; w < last; ++w) count += absl::popcount(words[w]);
-    before_[part] = count;
+  ForEachPartOfWords(executor_, set_.words(), [&](size_t part, size_t first, size_t last) {
+    before_[part] = set_.Count(first, last);
   });
   for (uint64_t& part : before_) {
     const uint64_t count = part;
@@ -38,6 +37,14 @@ SetMembers::SetMembers(const SampleSet& set, const Executor* executor)
 void SetMembers::Write(uint32_t* out) const {
   ForEachPartOfWords(executor_, set_.words(), [&](size_t part, size_t first, size_t last) {
     uint32_t* to = out + before_[part];
+#if defined(__x86_64__)
+    if (ActiveSimdLevel() == SimdLevel::kAvx512) {
+      const uint64_t end = part + 1 < before_.size() ? before_[part + 1] : size_;
+      const auto words = absl::MakeConstSpan(set_.words()).subspan(first, last - first);
+      return set_members_internal::WriteAvx512(words, static_cast<uint32_t>(kWord * first),
+                                               absl::MakeSpan(to, end - before_[part]));
+    }
+#endif
     ForEachMember(set_, first, last, [&to](uint64_t i) { *to++ = static_cast<uint32_t>(i); });
   });
 }
