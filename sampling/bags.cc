@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "base/status_macros.h"
@@ -11,6 +12,7 @@
 #include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/leaf.h"
+#include "sampling/parts.h"
 
 namespace subset::sampling {
 namespace {
@@ -94,6 +96,24 @@ std::vector<double> BayesianWeights(const PlanInput& input, const Population& po
   return weights;
 }
 
+// Returns each slot as often as it counts, in order.
+std::vector<uint32_t> Repeated(const Executor* executor, const std::vector<uint32_t>& counts) {
+  std::vector<uint64_t> begins(NumParts(counts.size()));
+  ForEachPart(executor, counts.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    begins[part] = std::accumulate(counts.begin() + first, counts.begin() + last, uint64_t{0});
+  });
+  uint64_t size = 0;
+  for (uint64_t& begin : begins) size += std::exchange(begin, size);
+  std::vector<uint32_t> slots = HugeVector<uint32_t>(size);
+  ForEachPart(executor, counts.size(), [&](size_t part, uint64_t first, uint64_t last) {
+    auto next = slots.begin() + static_cast<int64_t>(begins[part]);
+    for (uint64_t slot = first; slot < last; ++slot) {
+      next = std::fill_n(next, counts[slot], static_cast<uint32_t>(slot));
+    }
+  });
+  return slots;
+}
+
 std::vector<uint32_t> Members(const PlanInput& input, const Population& population, bool inside) {
   const std::vector<uint32_t> counts = BagCounts(input, population);
   std::vector<uint32_t> members;
@@ -120,10 +140,12 @@ std::vector<uint32_t> BagCounts(const PlanInput& input, const Population& popula
     for (size_t g = 0; g < targets.size(); ++g) {
       if (targets[g] == 0) continue;
       const PoissonLaw law(targets[g] / static_cast<double>(population.count(g)));
-      for (uint64_t k = 0; k < population.count(g); ++k) {
-        const uint64_t slot = population.first(g) + k;
-        counts[slot] = law.Count(key, population.sample(slot));
-      }
+      ForEachPart(input.executor, population.count(g), [&](size_t, uint64_t begin, uint64_t end) {
+        const uint64_t first = population.first(g);
+        for (uint64_t slot = first + begin; slot < first + end; ++slot) {
+          counts[slot] = law.Count(key, population.sample(slot));
+        }
+      });
     }
     return counts;
   }
@@ -148,12 +170,7 @@ absl::StatusOr<DrawnSlots> DrawBag(const PlanInput& input, const Population& pop
   const bool bayesian = input.spec.draw.bootstrap == Draw::BootstrapForm::kBayesian;
   DrawnSlots drawn;
   const std::vector<uint32_t> counts = BagCounts(input, population);
-  ReserveHuge(std::accumulate(counts.begin(), counts.end(), uint64_t{0}), &drawn.slots);
-  for (uint64_t slot = 0; slot < counts.size(); ++slot) {
-    for (uint32_t k = 0; k < counts[slot]; ++k) {
-      drawn.slots.push_back(static_cast<uint32_t>(slot));
-    }
-  }
+  drawn.slots = Repeated(input.executor, counts);
   drawn.mass = static_cast<double>(drawn.slots.size());
   // Over bags they are, but a run sees one bag.
   drawn.unbiased_over = UnbiasedOver::kNothing;

@@ -15,6 +15,7 @@
 #include "sampling/list_weights.h"
 #include "sampling/parts.h"
 #include "sampling/permutation.h"
+#include "sampling/sample_set.h"
 
 namespace subset::sampling {
 namespace {
@@ -192,14 +193,10 @@ std::vector<uint32_t> SamplesOf(const Executor* executor, const Population& popu
   return slots;
 }
 
-uint64_t CountDistinct(const std::vector<uint32_t>& samples, uint64_t num_samples) {
-  std::vector<bool> seen(num_samples);
-  uint64_t distinct = 0;
-  for (const uint32_t i : samples) {
-    distinct += !seen[i];
-    seen[i] = true;
-  }
-  return distinct;
+uint64_t CountDistinct(const std::vector<uint32_t>& slots, uint64_t num_slots) {
+  SampleSet seen(num_slots);
+  for (const uint32_t slot : slots) seen.Insert(slot);
+  return seen.Count();
 }
 
 absl::Status Damaged(absl::string_view bytes) {
@@ -220,14 +217,14 @@ bool StoresList(const SamplerSpec& spec) {
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildListPlan(const PlanInput& input,
                                                          const Population& population) {
   SUBSET_ASSIGN_OR_RETURN(DrawnSlots drawn, DrawSlots(input, population));
+  List list;
+  list.traits.distinct_samples = CountDistinct(drawn.slots, population.size());
   Shuffle(input, &drawn);
   ListWeights weighed = WeighSlots(input, population, drawn);
-  List list;
   list.samples = SamplesOf(input.executor, population, std::move(drawn.slots));
   list.probabilities = std::move(weighed.probabilities);
   list.weights = std::move(weighed.weights);
   list.traits.num_positions = list.samples.size();
-  list.traits.distinct_samples = CountDistinct(list.samples, input.num_samples);
   list.traits.probability_kind = drawn.probability_kind;
   list.traits.unbiased_over = weighed.unbiased_over;
   list.traits.probability = Fold(&list.probabilities);

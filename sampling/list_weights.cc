@@ -115,12 +115,15 @@ ListWeights Weigher::Weigh(const Outlook& outlook) const {
   const Weight& weight = input_.spec.weight;
   const bool known = drawn_.mass > 0 || drawn_.slots.empty();
   const WeightRule rule(weight, outlook.largest_weight);
+  // Where all are alike, the first stands for them.
+  const bool alike = drawn_.expected_by_stratum.size() == 1 && drawn_.factors.empty();
+  const size_t size = std::min(drawn_.slots.size(), alike ? 1 : drawn_.slots.size());
   ListWeights result;
-  result.probabilities = HugeVector<double>(drawn_.slots.size());
-  ReserveHuge(drawn_.slots.size(), &result.weights);
-  result.weights.resize(drawn_.slots.size(), 1);
+  result.probabilities = HugeVector<double>(size);
+  ReserveHuge(size, &result.weights);
+  result.weights.resize(size, 1);
   const bool by_slot = drawn_.expected_by_position.empty() && !drawn_.expected_by_slot.empty();
-  ForEachPart(input_.executor, drawn_.slots.size(), [&](size_t, uint64_t first, uint64_t last) {
+  ForEachPart(input_.executor, size, [&](size_t, uint64_t first, uint64_t last) {
     for (uint64_t p = first; p < last; ++p) {
       if (by_slot && p + kAhead < last) {
         __builtin_prefetch(&drawn_.expected_by_slot[drawn_.slots[p + kAhead]]);

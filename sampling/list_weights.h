@@ -13,8 +13,8 @@
 namespace subset::sampling {
 
 struct ListWeights {
-  std::vector<double> probabilities;  // mu, of each position
-  std::vector<float> weights;         // of each position
+  std::vector<double> probabilities;  // mu, of each position, or one for all
+  std::vector<float> weights;         // the same
   UnbiasedOver unbiased_over = UnbiasedOver::kNothing;
   double effective_sample_ratio = 1;  // (sum of mu)^2 / (n sum of mu^2)
 };
