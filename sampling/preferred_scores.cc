@@ -9,6 +9,7 @@
 
 #include "sampling/by_slot.h"
 #include "sampling/forgetting.h"
+#include "sampling/irreducible.h"
 #include "sampling/merge_parts.h"
 
 namespace subset::sampling {
@@ -65,34 +66,6 @@ struct Scored {
 
 }  // namespace
 
-std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population) {
-  const Preference& preference = input.spec.preference;
-  if (preference.irreducible.empty()) return {};
-  const ColumnView column = input.columns.dataset.at(preference.irreducible);
-  std::vector<float> losses(population.num_samples);
-  for (size_t g = 0; g < population.num_strata(); ++g) {
-    const uint64_t end = population.first(g) + population.count(g);
-    double sum = 0;
-    uint64_t known = 0;
-    for (uint64_t slot = population.first(g); slot < end; ++slot) {
-      const uint32_t sample = population.sample(slot);
-      const double loss = column.At(sample);
-      losses[sample] = static_cast<float>(loss);
-      if (std::isnan(loss)) continue;
-      sum += loss;
-      ++known;
-    }
-    const bool by_mean =
-        preference.missing_irreducible == Preference::MissingIrreducible::kStratumMean && known > 0;
-    const float missing = by_mean ? static_cast<float>(sum / static_cast<double>(known)) : 0;
-    for (uint64_t slot = population.first(g); slot < end; ++slot) {
-      float& loss = losses[population.sample(slot)];
-      if (std::isnan(loss)) loss = missing;
-    }
-  }
-  return losses;
-}
-
 ScoreReading ReadingOf(const Preference& preference) {
   if (!preference.column.empty() || preference.score != kForgettingColumn) return nullptr;
   switch (preference.kind) {
@@ -129,15 +102,7 @@ PreferredScores::PreferredScores(const PlanInput& input, const Population& popul
   } else {
     ReadColumn(input.columns.dataset.at(preference.column), population, input.executor);
   }
-  const std::vector<float> losses = IrreducibleLosses(input, population);
-  if (losses.empty()) return;
-  subtract_.resize(size_);
-  GatherBySlot(
-      population,
-      [&losses](uint64_t first, absl::Span<float> out) {
-        std::copy_n(losses.begin() + first, out.size(), out.begin());
-      },
-      input.executor, subtract_.data());
+  subtract_ = IrreducibleLosses(input, population);
 }
 
 void PreferredScores::ReadColumn(const ColumnView& column, const Population& population,
@@ -170,7 +135,7 @@ void PreferredScores::Read(uint64_t first, absl::Span<double> scores) const {
   if (reading_ != nullptr) {
     for (double& score : scores) score = reading_(static_cast<float>(score));
   }
-  if (subtract_.empty()) return;
+  if (subtract_.size() == 0) return;
   for (size_t k = 0; k < scores.size(); ++k) scores[k] -= subtract_[first + k];
 }
 

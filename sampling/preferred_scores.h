@@ -16,11 +16,6 @@
 
 namespace subset::sampling {
 
-// Returns what spec.preference.irreducible subtracts from the score of each sample of the dataset;
-// empty where it names no column. A missing loss subtracts 0 (USE_SCORE) or the mean of those of
-// its stratum (STRATUM_MEAN; where the stratum has none, 0). O(N) and 4 bytes a sample.
-std::vector<float> IrreducibleLosses(const PlanInput& input, const Population& population);
-
 // What a preference reads of a reported score: of a packed forgetting state (forgetting.h) the
 // number of events, to weigh or to order by. Null: the score as it is.
 using ScoreReading = double (*)(float);
@@ -45,7 +40,7 @@ class PreferredScores {
 
   // Whether they are floats, which were reported or are those of a column, as they are.
   bool float_valued() const {
-    return column_.size() == 0 && reading_ == nullptr && subtract_.empty();
+    return column_.size() == 0 && reading_ == nullptr && subtract_.size() == 0;
   }
 
   // Returns the scores of slots first, first + 1, ..., as many as `room` holds, as floats: where
@@ -72,7 +67,7 @@ class PreferredScores {
   std::vector<const float*> chunks_;  // of a column, maybe
   HugeArray<float> gathered_;         // or floats by slot,
   HugeArray<double> column_;          // or by slot what only doubles hold
-  std::vector<float> subtract_;       // by slot, where something is irreducible
+  HugeArray<float> subtract_;         // by slot, where something is irreducible
   ScoreReading reading_ = nullptr;
 };
 

@@ -14,6 +14,7 @@
 #include "sampling/draw_index.h"
 #include "sampling/draw_loop.h"
 #include "sampling/draw_steps.h"
+#include "sampling/irreducible.h"
 #include "sampling/mixture.h"
 #include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
@@ -107,7 +108,7 @@ IndexedScoreDraw::IndexedScoreDraw(const PlanInput& input, const Population& pop
       prefers_(input.spec.preference.kind != Preference::Kind::kUniform),
       weighted_(input.spec.weight.target != Weight::Target::kNone),
       reading_(ReadingOf(input.spec.preference)) {
-  if (spec_.live()) irreducible_ = IrreducibleLosses(input, population);
+  if (spec_.live()) irreducible_ = IrreducibleBySample(input, population);
 }
 
 void IndexedScoreDraw::BuildIndex(const PlanInput& input) {
