@@ -12,6 +12,7 @@
 #include "sampling/parts.h"
 #include "sampling/preference.h"
 #include "sampling/preferred_scores.h"
+#include "sampling/rank_leaves.h"
 #include "sampling/repeat_cap.h"
 #include "sampling/sample_scores.h"
 #include "sampling/stratum_parts.h"
@@ -255,7 +256,8 @@ void FillFromSet(const SampleSet& set, const Population& population, const Execu
   ones.lanes[0] = static_cast<double>(set.Count());
   ones.largest = 1;
   const ScoreSummary summary = Summarise(ones, population.size(), Guard{});
-  result->scale.emplace(1, summary, ones.lanes[0]);
+  const double powers = LeafScale(1, summary, 0).SumPowers(absl::MakeConstSpan(ones.lanes));
+  result->scale.emplace(1, summary, powers);
   bool clamped = false;
   const Leaf leaf = result->scale->Encode(1, &clamped);
   const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
@@ -330,6 +332,10 @@ DrawIndex BuildDrawIndex(const PlanInput& input, const Population& population,
   }
   if (input.spec.preference.kind == Preference::Kind::kBand) {
     FillFromSet(ChosenSamples(input, population), population, input.executor, &result);
+    return result;
+  }
+  if (input.spec.preference.kind == Preference::Kind::kRank &&
+      FillFromRanks(input, population, &result)) {
     return result;
   }
   PreferenceValues preferred = ValuesOf(input, population);

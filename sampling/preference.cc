@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <optional>
 
 #include "absl/types/span.h"
@@ -14,6 +13,7 @@
 #include "sampling/merge_parts.h"
 #include "sampling/parts.h"
 #include "sampling/preferred_scores.h"
+#include "sampling/rank_values.h"
 #include "sampling/ranking.h"
 #include "sampling/ranks.h"
 #include "sampling/repeat_factor.h"
@@ -177,42 +177,27 @@ void Recency(double half_life, double now, const Executor* executor, absl::Span<
                [=](double value) { return (std::min(now, value) - newest) / half_life; });
 }
 
-// Writes the value of each slot that has a rank.
-void Rank(const Preference& preference, const Ranks& ranks, const Executor* executor,
-          std::vector<double>* values) {
-  constexpr uint64_t kPiece = 256;
-  const double n = static_cast<double>(ranks.size());
-  const double pressure = PortableLog2(preference.pressure);
-  ForEachPart(executor, ranks.size(), [&](size_t, uint64_t first, uint64_t last) {
-    for (double piece[kPiece]; first < last; first += kPiece) {
-      const auto of_ranks = absl::MakeSpan(piece, std::min(kPiece, last - first));
-      if (preference.law == Preference::Law::kPower) {
-        std::iota(of_ranks.begin(), of_ranks.end(), static_cast<double>(first + 1));
-        RaiseRatios(-preference.alpha, 1, of_ranks);
-      } else {
-        for (size_t k = 0; k < of_ranks.size(); ++k) {
-          of_ranks[k] = -pressure * static_cast<double>(first + k) / n;
-        }
-        RaiseTwo(of_ranks);
-      }
-      for (size_t k = 0; k < of_ranks.size(); ++k) (*values)[ranks.slot(first + k)] = of_ranks[k];
-    }
+// The values of all ranks, each of those of its stratum; 1 where nothing is scored.
+PreferenceValues RankValues(const PlanInput& input, const Population& population) {
+  const Preference& preference = input.spec.preference;
+  const Rankings rankings(input, population);
+  PreferenceValues result;
+  result.all_alike = !rankings.any();
+  if (result.all_alike) {
+    result.values.assign(population.size(), 1);
+    return result;
+  }
+  result.values = HugeVector<double>(population.size());
+  rankings.ForEach([&](size_t, const Ranks& ranks, const Executor* executor) {
+    ForEachPart(executor, ranks.size(), [&](size_t, uint64_t first, uint64_t last) {
+      ForEachRankValues(preference, ranks.size(), first, last,
+                        [&](uint64_t rank, absl::Span<const double> values) {
+                          for (const double value : values)
+                            result.values[ranks.slot(rank++)] = value;
+                        });
+    });
   });
-}
-
-// The values of all ranks, each of those of its stratum; empty where nothing is scored.
-std::vector<double> RankValues(const PlanInput& input, const Population& population) {
-  const PreferredScores scores(input, population);
-  const RankedBy by = {scores, Unscored(input, scores), population,
-                       DeriveKey(input.key, Purpose::kTies)};
-  if (std::isnan(by.unscored)) return {};
-  auto values = HugeVector<double>(population.size());
-  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
-    const uint64_t first = population.first(g);
-    const Ranks ranks(by, first, first + population.count(g), executor);
-    Rank(input.spec.preference, ranks, executor, &values);
-  });
-  return values;
+  return result;
 }
 
 double SelfPacedValue(const Preference& preference, double score) {
@@ -255,12 +240,7 @@ PreferenceValues ValuesOf(const PlanInput& input, const Population& population) 
   }
 
   std::vector<double>& values = result.values;
-  if (preference.kind == Preference::Kind::kRank) {
-    values = RankValues(input, population);
-    result.all_alike = values.empty();
-    if (result.all_alike) values.assign(population.size(), 1);
-    return result;
-  }
+  if (preference.kind == Preference::Kind::kRank) return RankValues(input, population);
 
   SlotScores slots = ScoresOf(input, population);
   if (preference.kind == Preference::Kind::kSelfPaced) {
