@@ -1,6 +1,7 @@
 #include "sampling/cell_plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/types/span.h"
@@ -13,7 +14,7 @@
 namespace subset::sampling {
 namespace {
 
-constexpr size_t kGroup = 256;  // positions worked on at a time
+constexpr uint64_t kGroup = 256;  // positions worked on at a time
 
 RangeLookup SlotRanges(const CellLayout& layout) {
   std::vector<uint64_t> bounds = {0};
@@ -22,7 +23,7 @@ RangeLookup SlotRanges(const CellLayout& layout) {
 }
 
 bool IsDirect(const CellLayout& layout) {
-  return layout.cells.size() == 1 && layout.members() == nullptr &&
+  return layout.cells.size() == 1 && layout.strata == nullptr && !layout.split &&
          layout.cells[0].slots <= layout.cells[0].count;
 }
 
@@ -79,29 +80,37 @@ void CellPlan::OrderByQuotas(const PlanInput& input) {
 }
 
 void CellPlan::ChooseRemainders(const PlanInput& input) {
-  const uint32_t* members = layout_.members();
   uint64_t total = 0;
-  for (const Cell& cell : layout_.cells) total += cell.slots % cell.count;
-  remainders_ = HugeArray<uint32_t>(total);
-  uint32_t* remainder = remainders_.data();
-  std::vector<std::pair<size_t, uint64_t>> parts;  // of the remainders: the cell, and where in it
+  std::vector<size_t> partial;  // cells with a remainder
   for (size_t c = 0; c < layout_.cells.size(); ++c) {
     const Cell& cell = layout_.cells[c];
     const uint64_t size = cell.slots % cell.count;
-    sources_.push_back(
-        {slots_.bounds()[c], cell.count, cell.slots - size, members + cell.first, remainder});
+    sources_.push_back({slots_.bounds()[c], cell.first, cell.count, cell.slots - size, total});
+    total += size;
+    if (size > 0) partial.push_back(c);
+  }
+  const auto choice_of = [&](size_t c) {
+    return Permutation(layout_.cells[c].count, DeriveKey(input.key, Purpose::kCellOrder, c));
+  };
+  if (partial.size() == 1) {
+    choice_.emplace(choice_of(partial[0]));
+    choice_first_ = static_cast<uint32_t>(layout_.cells[partial[0]].first);
+    return;
+  }
+  remainders_ = HugeArray<uint32_t>(total);
+  std::vector<std::pair<size_t, uint64_t>> parts;  // of the remainders: the cell, and where in it
+  for (const size_t c : partial) {
+    const uint64_t size = layout_.cells[c].slots % layout_.cells[c].count;
     for (uint64_t first = 0; first < size; first += kPartSize) parts.emplace_back(c, first);
-    remainder += size;
   }
   RunParts(total > kPartSize ? input.executor : nullptr, parts.size(), [&](size_t part) {
     const auto [c, first] = parts[part];
     const Cell& cell = layout_.cells[c];
     const uint64_t count = std::min(kPartSize, cell.slots % cell.count - first);
-    uint32_t* const out = remainders_.data() + (sources_[c].remainder - remainders_.data()) + first;
-    // A table where the cell is small, which then is one part.
-    const Permutation choice(cell.count, DeriveKey(input.key, Purpose::kCellOrder, c));
-    choice.Fill(first, absl::MakeSpan(out, count));
-    for (uint64_t k = 0; k < count; ++k) out[k] = members[cell.first + out[k]];
+    const auto out = absl::MakeSpan(remainders_.data() + sources_[c].remainder + first, count);
+    choice_of(c).Fill(first, out);  // a table where the cell is small, which then is one part
+    for (uint32_t& number : out) number += static_cast<uint32_t>(cell.first);
+    layout_.FindSamples(out);
   });
 }
 
@@ -157,14 +166,6 @@ void CellPlan::FillTraits(const PlanInput& input) {
   }
 }
 
-const uint32_t* CellPlan::SampleAt(uint64_t slot, uint32_t cell) const {
-  const Source& source = sources_[cell];
-  uint64_t k = slot - source.first_slot;
-  if (k >= source.full) return source.remainder + (k - source.full);
-  if (k >= source.count) k %= source.count;
-  return source.members + k;
-}
-
 void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
                     absl::Span<double> probabilities, absl::Span<float> weights) const {
   if (quota_order_.empty()) {
@@ -177,41 +178,74 @@ void CellPlan::Draw(uint64_t position, absl::Span<uint32_t> indices,
     std::fill(weights.begin(), weights.end(), weights_[0]);
     return;
   }
-  // Addresses first, so that the cache misses of a group overlap.
-  const uint32_t* samples[kGroup];
   for (size_t first = 0; first < indices.size(); first += kGroup) {
     const size_t count = std::min(kGroup, indices.size() - first);
-    for (size_t k = 0; k < count; ++k) {
-      const uint64_t slot = indices[first + k];
-      const uint32_t cell = slots_.Find(slot);
-      samples[k] = SampleAt(slot, cell);
-      __builtin_prefetch(samples[k]);
-      if (!probabilities.empty()) probabilities[first + k] = probabilities_[cell];
-      if (!weights.empty()) weights[first + k] = weights_[cell];
-    }
-    for (size_t k = 0; k < count; ++k) indices[first + k] = *samples[k];
+    DrawGroup(indices.subspan(first, count),
+              probabilities.empty() ? probabilities : probabilities.subspan(first, count),
+              weights.empty() ? weights : weights.subspan(first, count));
   }
+}
+
+void CellPlan::DrawGroup(absl::Span<uint32_t> slots, absl::Span<double> probabilities,
+                         absl::Span<float> weights) const {
+  // Of whole passes the number of the member; of remainders the place.
+  uint32_t members[kGroup];
+  uint32_t remainders[kGroup];
+  uint16_t member_at[kGroup];
+  uint16_t remainder_at[kGroup];
+  size_t num_members = 0;
+  size_t num_remainders = 0;
+  for (size_t k = 0; k < slots.size(); ++k) {
+    const uint32_t cell = slots_.Find(slots[k]);
+    if (!probabilities.empty()) probabilities[k] = probabilities_[cell];
+    if (!weights.empty()) weights[k] = weights_[cell];
+    const Source& source = sources_[cell];
+    const uint64_t slot = slots[k] - source.first_slot;
+    // No branch on this: it is not predictable.
+    const uint64_t whole = 0 - static_cast<uint64_t>(slot < source.full);
+    uint64_t member = slot & whole;
+    if (member >= source.count) member %= source.count;
+    member += source.first_member;
+    layout_.Prefetch(member);
+    members[num_members] = static_cast<uint32_t>(member);
+    member_at[num_members] = static_cast<uint16_t>(k);
+    num_members += whole & 1;
+    const uint64_t remainder = (source.remainder + slot - source.full) & ~whole;
+    __builtin_prefetch(remainders_.data() + remainder);
+    remainders[num_remainders] = static_cast<uint32_t>(remainder);
+    remainder_at[num_remainders] = static_cast<uint16_t>(k);
+    num_remainders += ~whole & 1;
+  }
+  if (choice_) {
+    choice_->Map(absl::MakeSpan(remainders, num_remainders));
+    for (size_t k = 0; k < num_remainders; ++k) {
+      members[num_members] = choice_first_ + remainders[k];
+      member_at[num_members++] = remainder_at[k];
+    }
+    num_remainders = 0;
+  }
+  layout_.FindSamples(absl::MakeSpan(members, num_members));
+  for (size_t k = 0; k < num_members; ++k) slots[member_at[k]] = members[k];
+  for (size_t k = 0; k < num_remainders; ++k) slots[remainder_at[k]] = remainders_[remainders[k]];
 }
 
 void CellPlan::Expect(absl::Span<double> counts) const {
   std::fill(counts.begin(), counts.end(), 0);
-  const uint32_t* members = layout_.members();
+  uint32_t samples[kGroup];
   for (size_t c = 0; c < layout_.cells.size(); ++c) {
     const Cell& cell = layout_.cells[c];
-    for (uint64_t k = cell.first; k < cell.first + cell.count; ++k) {
-      counts[members == nullptr ? k : members[k]] = probabilities_[c];
+    for (uint64_t first = 0; first < cell.count; first += kGroup) {
+      const auto some = absl::MakeSpan(samples, std::min(kGroup, cell.count - first));
+      std::iota(some.begin(), some.end(), static_cast<uint32_t>(cell.first + first));
+      layout_.FindSamples(some);
+      for (const uint32_t sample : some) counts[sample] = probabilities_[c];
     }
   }
 }
 
 std::string CellPlan::Serialize() const {
   if (!stored_) return "";
-  SampleSet set(num_samples_);
-  for (const Cell& cell : layout_.cells) {
-    if (!cell.stored) continue;
-    for (uint64_t k = 0; k < cell.count; ++k) set.Insert(layout_.members()[cell.first + k]);
-  }
-  return SerializeSampleSet(set, num_samples_, epoch_);
+  return SerializeSampleSet(layout_.SplitSet(num_samples_), num_samples_, epoch_);
 }
 
 }  // namespace subset::sampling

@@ -5,52 +5,33 @@
 #include "sampling/proportion.h"
 #include "sampling/pruning.h"
 #include "sampling/quota_order.h"
-#include "sampling/set_members.h"
 #include "sampling/targets.h"
 
 namespace subset::sampling {
 namespace {
 
-// Appends a cell of `count` own members, each with one slot. Returns nullptr where there are none.
-Cell* AppendCell(uint64_t count, CellLayout* layout) {
-  if (count == 0) return nullptr;
-  Cell cell;
-  cell.first = layout->num_own;
-  cell.count = count;
-  cell.slots = count;
-  cell.expected_slots = static_cast<double>(count);
-  layout->num_own += count;
-  layout->cells.push_back(cell);
-  return &layout->cells.back();
-}
-
-// Calls f(g, append) for each stratum, or once for the whole population, where append(contained)
-// appends a cell of those members that are, or are not, in `set`.
+// Splits the members by `set` and calls f(g, append) for each stratum, or once for the whole
+// population, where append(contained) appends a cell of those members that are, or are not, in the
+// set, each with one slot; or returns nullptr where there are none.
 template <typename F>
 void ForEachStratum(const PlanInput& input, const Population& population, bool by_stratum,
                     const SampleSet& set, CellLayout* layout, F f) {
-  // Each sample is in one cell at most; and the last one is written without asking.
-  layout->own_members = HugeArray<uint32_t>(population.size() + 1);
-  if (!by_stratum) {
-    return f(0, [&](bool contained) {
-      SampleSet kept = population.eligible != nullptr ? *population.eligible
-                                                      : SampleSet::All(population.num_samples);
-      kept.Keep(set, contained);
-      const SetMembers members(kept, input.executor);
-      members.Write(layout->own_members.data() + layout->num_own);
-      return AppendCell(members.size(), layout);
-    });
-  }
-  for (size_t g = 0; g < population.num_strata(); ++g) {
-    f(g, [&](bool contained) {
-      uint32_t* const begin = layout->own_members.data() + layout->num_own;
-      uint32_t* to = begin;
-      const uint64_t end = population.first(g) + population.count(g);
-      for (uint64_t slot = population.first(g); slot < end; ++slot) {
-        *to = population.sample(slot);  // no branch: it is not predictable
-        to += set.Contains(*to) == contained;
-      }
-      return AppendCell(static_cast<uint64_t>(to - begin), layout);
+  layout->strata = population.strata;
+  layout->split.emplace(population, set, input.executor);
+  const size_t strata = by_stratum ? population.num_strata() : 1;
+  for (size_t g = 0; g < strata; ++g) {
+    const uint64_t first = population.first(g);
+    const uint64_t end = by_stratum ? first + population.count(g) : population.size();
+    f(g, [&](bool contained) -> Cell* {
+      Cell cell;
+      cell.first = layout->split->NumberFrom(first, contained);
+      cell.count = layout->split->NumberFrom(end, contained) - cell.first;
+      if (cell.count == 0) return nullptr;
+      cell.slots = cell.count;
+      cell.expected_slots = static_cast<double>(cell.count);
+      cell.contained = contained;
+      layout->cells.push_back(cell);
+      return &layout->cells.back();
     });
   }
 }
@@ -83,6 +64,32 @@ void ShareOut(const PlanInput& input, const Population& population, uint64_t slo
 }
 
 }  // namespace
+
+void CellLayout::FindSamples(absl::Span<uint32_t> numbers) const {
+  if (split) split->Find(numbers);
+  if (strata == nullptr) return;
+  const uint32_t* const members = strata->members.data();
+  constexpr size_t kGroup = 256;  // cache misses that overlap
+  for (; !numbers.empty(); numbers.remove_prefix(std::min(kGroup, numbers.size()))) {
+    const auto group = numbers.subspan(0, kGroup);
+    for (const uint32_t number : group) __builtin_prefetch(members + number);
+    for (uint32_t& number : group) number = members[number];
+  }
+}
+
+SampleSet CellLayout::SplitSet(uint64_t num_samples) const {
+  SampleSet set(num_samples);
+  if (strata == nullptr) {
+    std::copy_n(split->words().begin(), set.words().size(), set.words().begin());
+    return set;
+  }
+  for (uint64_t slot = 0; slot < strata->members.size(); ++slot) {
+    const uint64_t sample = strata->members[slot];
+    const uint64_t contained = split->words()[slot / 64] >> (slot % 64) & 1;
+    set.words()[sample / 64] |= contained << (sample % 64);
+  }
+  return set;
+}
 
 CellLayout UniformCells(const Population& population, uint64_t slots) {
   Cell cell;
@@ -125,7 +132,6 @@ CellLayout PrunedCells(const PlanInput& input, const Population& population, con
                      if (is_low) cell->slots = KeptCount(preference, cell->count);
                      cell->expected_slots = static_cast<double>(cell->slots);
                      cell->inverse_target = inverse_targets[g];
-                     cell->stored = is_low;
                    }
                  });
   const bool epoch_sum = preference.scale == Preference::Scale::kEpochSum;
@@ -144,31 +150,29 @@ CellLayout ChosenCells(const PlanInput& input, const Population& population,
   ForEachStratum(input, population, shared || by_stratum, chosen, &layout,
                  [&](size_t g, auto append) {
                    Cell* cell = append(true);
-                   if (cell != nullptr) {
-                     cell->stored = true;
-                   } else if (shared) {
+                   if (cell == nullptr) {
+                     if (!shared) return;
                      cell = append(false);
                      layout.fell_back_to_uniform = true;
-                   } else {
-                     return;
                    }
                    cell->inverse_target = inverse_targets[g];
                  });
 
   if (shared) {
     uint64_t slots = 0;
-    for (const Cell& cell : layout.cells) slots += cell.stored ? cell.count : 0;
+    for (const Cell& cell : layout.cells) slots += cell.contained ? cell.count : 0;
     ShareOut(input, population, slots, &layout);
   }
   layout.mass = static_cast<double>(TotalSlots(layout));
 
+  uint64_t members = 0;
   double reached = 0;  // r(S)
   for (const Cell& cell : layout.cells) {
+    members += cell.count;
     reached += static_cast<double>(cell.count) / cell.inverse_target;
   }
   for (Cell& cell : layout.cells) {
-    cell.inverse_target =
-        by_stratum ? cell.inverse_target * reached : static_cast<double>(layout.num_own);
+    cell.inverse_target = by_stratum ? cell.inverse_target * reached : static_cast<double>(members);
   }
   return layout;
 }

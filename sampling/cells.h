@@ -5,31 +5,33 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "sampling/columns.h"
-#include "sampling/huge_array.h"
 #include "sampling/plan.h"
 #include "sampling/population.h"
 #include "sampling/sample_set.h"
+#include "sampling/split_slots.h"
 
 namespace subset::sampling {
 
 struct Cell {
-  uint64_t first = 0;  // members [first, first + count) of the layout
+  uint64_t first = 0;  // members [first, first + count) of the layout, by number
   uint64_t count = 0;  // > 0
   uint64_t slots = 0;
   double expected_slots = 0;  // what mu is: expected_slots / count
   double inverse_target = 0;  // 1 / r_i
-  bool stored = false;        // its members are the set that a stored plan keeps
+  bool contained = false;     // where the layout is split: its members are in the set
 };
 
 struct CellLayout {
   std::vector<Cell> cells;
-  // The members: own ones, or those of `strata`, or (neither) every sample in order.
-  HugeArray<uint32_t> own_members;  // num_own, and room
-  uint64_t num_own = 0;
+  // Members are slots of the population, numbered by `split` where it is set. Their samples are
+  // those of `strata`; null: slots are samples.
   std::shared_ptr<const Strata> strata;
+  std::optional<SplitSlots> split;
   // w = mass * r_i / mu_i. The number of slots makes the mean over a batch unbiased, the number of
   // samples makes the weights of an epoch sum to it.
   double mass = 0;
@@ -37,10 +39,16 @@ struct CellLayout {
   // The cell of each position, where exact quotas say so; else positions are in a random order.
   std::vector<uint16_t> order;
 
-  const uint32_t* members() const {
-    if (strata != nullptr) return strata->members.data();
-    return own_members.data();
+  // Asks for what FindSamples reads, where that is one place.
+  void Prefetch(uint64_t number) const {
+    if (strata != nullptr && !split) __builtin_prefetch(strata->members.data() + number);
   }
+
+  // Puts samples in the place of the numbers of members. Some nanoseconds each, in bulk.
+  void FindSamples(absl::Span<uint32_t> numbers) const;
+
+  // Returns the samples of the set that splits the members. REQUIRES: split.
+  SampleSet SplitSet(uint64_t num_samples) const;
 };
 
 // Every sample alike: one cell.

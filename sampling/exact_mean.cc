@@ -38,7 +38,8 @@ BlockSum SumBelow(int top, const float* block) {
       const float value = block[k + lane];
       const float magnitude = std::fabs(value);
       const float below = magnitude < least ? magnitude : 0;
-      taken[k + lane] = (magnitude >= least) & (magnitude < bound) ? value : 0;
+      const bool in = (magnitude >= least) & (magnitude < bound);
+      taken[k + lane] = in ? value : 0;
       rest[lane] = below > rest[lane] ? below : rest[lane];
       largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
       scored[lane] += value == value;

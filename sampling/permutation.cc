@@ -58,6 +58,19 @@ void FillSteps(const FeistelNetwork& network, uint64_t first, size_t steps, uint
   }
 }
 
+void MapSteps(const FeistelNetwork& network, size_t steps, uint32_t* positions) {
+  switch (ActiveSimdLevel()) {
+#if defined(__x86_64__)
+    case SimdLevel::kAvx512:
+      return permutation_internal::MapAvx512(network, steps, positions);
+    case SimdLevel::kAvx2:
+      return permutation_internal::MapAvx2(network, steps, positions);
+#endif
+    default:
+      return permutation_internal::MapLoop(network, steps, positions);
+  }
+}
+
 FeistelNetwork MakeNetwork(uint64_t n, const PhiloxKey& key) {
   FeistelNetwork network;
   network.n = n;
@@ -105,6 +118,23 @@ void Permutation::Fill(uint64_t first, absl::Span<uint32_t> out) const {
     return;
   }
   for (; i < out.size(); ++i) out[i] = At(first + i);
+}
+
+void Permutation::Map(absl::Span<uint32_t> positions) const {
+  constexpr size_t kFew = 32;  // take less one by one than a whole step does
+  if (n_ > kMaxTable) {
+    const size_t steps = positions.size() / kStep;
+    MapSteps(network_, steps, positions.data());
+    positions.remove_prefix(steps * kStep);
+    if (positions.size() > kFew) {
+      std::array<uint32_t, kStep> padded{};
+      std::copy(positions.begin(), positions.end(), padded.begin());
+      MapSteps(network_, 1, padded.data());
+      std::copy_n(padded.begin(), positions.size(), positions.begin());
+      return;
+    }
+  }
+  for (uint32_t& position : positions) position = At(position);
 }
 
 }  // namespace subset::sampling

@@ -30,6 +30,10 @@ class Permutation {
   // 3 nanoseconds each in bulk.
   void Fill(uint64_t first, absl::Span<uint32_t> out) const;
 
+  // Puts the images of positions, each below n, in their place. The same values as At; below 5
+  // nanoseconds each in bulk.
+  void Map(absl::Span<uint32_t> positions) const;
+
  private:
   uint64_t n_;
   std::vector<uint16_t> table_;                   // n <= 65,536

@@ -13,6 +13,10 @@ void FillAvx2(const FeistelNetwork& network, uint64_t first, size_t steps, uint3
   FillLoop(network, first, steps, out);
 }
 
+void MapAvx2(const FeistelNetwork& network, size_t steps, uint32_t* positions) {
+  MapLoop(network, steps, positions);
+}
+
 }  // namespace subset::sampling::permutation_internal
 
 #endif  // defined(__x86_64__)

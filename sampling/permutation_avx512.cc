@@ -13,6 +13,10 @@ void FillAvx512(const FeistelNetwork& network, uint64_t first, size_t steps, uin
   FillLoop(network, first, steps, out);
 }
 
+void MapAvx512(const FeistelNetwork& network, size_t steps, uint32_t* positions) {
+  MapLoop(network, steps, positions);
+}
+
 }  // namespace subset::sampling::permutation_internal
 
 #endif  // defined(__x86_64__)

@@ -70,9 +70,11 @@ inline void WalkInside(const FeistelNetwork& network, absl::Span<uint32_t> image
   }
 }
 
-// FillLoop of permutation_loops.inc, for the instruction set in their name.
+// FillLoop and MapLoop of permutation_loops.inc, for the instruction set in their name.
 void FillAvx2(const FeistelNetwork& network, uint64_t first, size_t steps, uint32_t* out);
 void FillAvx512(const FeistelNetwork& network, uint64_t first, size_t steps, uint32_t* out);
+void MapAvx2(const FeistelNetwork& network, size_t steps, uint32_t* positions);
+void MapAvx512(const FeistelNetwork& network, size_t steps, uint32_t* positions);
 
 }  // namespace subset::sampling::permutation_internal
 

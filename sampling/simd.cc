@@ -11,7 +11,8 @@ SimdLevel Detect() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) {
     const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl");
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi") &&
+                      __builtin_cpu_supports("bmi2");
     return wide ? SimdLevel::kAvx512 : SimdLevel::kAvx2;
   }
 #endif

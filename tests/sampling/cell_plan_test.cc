@@ -203,6 +203,17 @@ TEST(SharesTest, RoundingSumsStaysBelowOneAndIsUnbiased) {
   }
 }
 
+TEST(EqualSharesTest, APartOfOneStratumAloneIsOfItsMembers) {
+  for (const size_t n : {10, 70000}) {
+    const PlanInput input = EqualInput({n, 3 * n}, .5);  // n slots each
+    const std::vector<uint64_t> counts =
+        CountsOf(DrawEpoch(*Build(input)).indices, input.num_samples);
+    EXPECT_EQ(std::count(counts.begin(), counts.begin() + n, 1), n);
+    EXPECT_EQ(std::count(counts.begin() + n, counts.end(), 1), n);
+    EXPECT_EQ(std::count(counts.begin() + n, counts.end(), 0), 2 * n);
+  }
+}
+
 TEST(EqualSharesTest, ShareSlotsEquallyAndRepeatNoneBeforeTheOthers) {
   const std::vector<size_t> sizes = {900, 90, 10};
   const PlanInput input = EqualInput(sizes);

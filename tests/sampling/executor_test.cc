@@ -133,6 +133,17 @@ std::vector<Named> Specs() {
          s.guard.stale_fraction = .2;
        }},
       {"pruning", prefer(Kind::kBelowMeanPruning)},
+      {"pruning by label",
+       [](SamplerSpec& s) {
+         s.proportion.column = "label";
+         s.preference.kind = Kind::kBelowMeanPruning;
+         s.preference.per_stratum = true;
+       }},
+      {"pruning of the filtered",
+       [](SamplerSpec& s) {
+         s.eligible.all = {Test("quality", "", .3)};
+         s.preference.kind = Kind::kBelowMeanPruning;
+       }},
       {"rank", prefer(Kind::kRank)},
       {"softmax", prefer(Kind::kSoftmax)},
       {"band", prefer(Kind::kBand)},

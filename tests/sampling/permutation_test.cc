@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <random>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -35,6 +36,28 @@ TEST(PermutationTest, IsABijectionOfEveryAwkwardRange) {
         ASSERT_LT(image, n);
         ASSERT_FALSE(seen[image]) << "n " << n << " image " << image << " twice";
         seen[image] = true;
+      }
+    }
+  }
+}
+
+TEST(PermutationTest, MapEqualsAtOnEveryPath) {
+  constexpr uint64_t k32 = uint64_t{1} << 32;
+  std::mt19937_64 random(1);
+  for (const SimdLevel level : {SimdLevel::kPortable, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+    const ScopedSimdLimit limit(level);
+    for (const uint64_t n : {uint64_t{1}, uint64_t{65536}, uint64_t{65537}, uint64_t{1234567},
+                             k32 / 2 + 1, k32 - 65537, k32 - 1, k32}) {
+      const Permutation permutation(n, {11, 22});
+      for (const size_t length : {0, 1, 32, 33, 255, 256, 257, 300, 5000}) {
+        std::vector<uint32_t> positions(length);
+        for (uint32_t& position : positions) position = static_cast<uint32_t>(random() % n);
+        if (length > 1) positions.back() = static_cast<uint32_t>(n - 1);
+        std::vector<uint32_t> images = positions;
+        permutation.Map(absl::MakeSpan(images));
+        for (size_t i = 0; i < length; ++i) {
+          ASSERT_EQ(images[i], permutation.At(positions[i])) << n << " at " << positions[i];
+        }
       }
     }
   }
