@@ -27,6 +27,11 @@ class Paths {
   std::string operator()(absl::string_view path) const {
     return preset_ ? "preset.column" : absl::StrCat("spec.", path);
   }
+  // Of a number, which a preset has under a name of its own.
+  std::string Number(absl::string_view path, absl::string_view parameter) const {
+    return preset_ ? absl::StrCat("preset.parameters[", parameter, "]")
+                   : absl::StrCat("spec.", path);
+  }
 
  private:
   const bool preset_;
@@ -117,7 +122,17 @@ absl::Status CheckShares(const Dataset& dataset, const std::string& field,
   return absl::OkStatus();
 }
 
-absl::Status CheckRepeats(sampling::PlanInput input, DefinedBy defined_by) {
+// That an epoch over `samples` has a slot, as it is when training starts.
+absl::Status CheckLength(const sampling::SamplerSpec& spec, uint64_t samples, const Paths& path) {
+  if (spec.draw.kind == sampling::Draw::Kind::kBlocks) return absl::OkStatus();  // rounded up
+  const double fraction = sampling::SpecAt(spec, 0, 0).draw.fraction;
+  if (sampling::FloorFraction(fraction, samples) > 0) return absl::OkStatus();
+  return InvalidField(path.Number("draw.fraction", "fraction"),
+                      absl::StrCat(fraction, " of ", samples, " samples is no slot: at least ",
+                                   1. / static_cast<double>(samples), " is needed"));
+}
+
+absl::Status CheckRepeats(sampling::PlanInput input, const Paths& path) {
   input.spec.proportion = {};  // strata have no say in it
   SUBSET_ASSIGN_OR_RETURN(const sampling::Population population, sampling::BuildPopulation(input));
   const std::vector<double> repeats = sampling::RepeatFactors(input, population);
@@ -125,8 +140,7 @@ absl::Status CheckRepeats(sampling::PlanInput input, DefinedBy defined_by) {
   const uint64_t most = sampling::MostRepeated(population.size());
   if (sum <= static_cast<double>(most)) return absl::OkStatus();
   return InvalidField(
-      defined_by == DefinedBy::kPreset ? "preset.parameters[threshold]"
-                                       : "spec.preference.repeat_factor.threshold",
+      path.Number("preference.repeat_factor.threshold", "threshold"),
       absl::StrCat(input.spec.preference.threshold, " makes an epoch of ", sum, " positions over ",
                    population.size(), " eligible samples, which is more than ", most));
 }
@@ -160,14 +174,15 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
                                      spec.preference.irreducible, Use::kNumber));
   SUBSET_RETURN_IF_ERROR(
       CheckColumn(dataset, path("draw.blocks.column"), spec.draw.block_column, Use::kNumber));
-  if (spec.draw.kind != sampling::Draw::Kind::kBlocks) return absl::OkStatus();
   const uint64_t n = dataset.num_samples();
+  SUBSET_RETURN_IF_ERROR(CheckLength(spec, n, path));
+  if (spec.draw.kind != sampling::Draw::Kind::kBlocks) return absl::OkStatus();
   if (spec.draw.block_length > n) {
-    return InvalidField(path("draw.blocks.length"),
+    return InvalidField(path.Number("draw.blocks.length", "length"),
                         absl::StrCat(spec.draw.block_length, " is outside [1, ", n, "]"));
   }
   if (spec.draw.block_gap >= n) {
-    return InvalidField(path("draw.blocks.gap"),
+    return InvalidField(path.Number("draw.blocks.gap", "gap"),
                         absl::StrCat(spec.draw.block_gap, " is outside [0, ", n, ")"));
   }
   return absl::OkStatus();
@@ -201,12 +216,14 @@ absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& datas
   input.columns = ViewsOf(columns);
   if (sampling::HasFilter(spec)) {
     SUBSET_ASSIGN_OR_RETURN(const sampling::SampleSet eligible, sampling::EligibleSamples(input));
-    if (eligible.Count() == 0) {
+    const uint64_t left = eligible.Count();
+    if (left == 0) {
       return InvalidField(path("eligible"),
                           absl::StrCat("leaves none of the ", dataset.num_samples(), " samples"));
     }
+    SUBSET_RETURN_IF_ERROR(CheckLength(spec, left, path));
   }
-  return spec.repeats() ? CheckRepeats(std::move(input), defined_by) : absl::OkStatus();
+  return spec.repeats() ? CheckRepeats(std::move(input), path) : absl::OkStatus();
 }
 
 }  // namespace subset

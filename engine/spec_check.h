@@ -12,9 +12,10 @@ namespace subset {
 // Where a definition came from: its errors name fields of that.
 enum class DefinedBy { kSpec, kPreset };
 
-// Checks the columns that a resolved spec names: that the dataset has them, and their types. Fails
-// with kNotFound (the nearest known name is given) or kInvalidArgument, naming the field by its
-// path under "spec"; of a preset all name "preset.column". O(columns).
+// Checks the columns that a resolved spec names: that the dataset has them, and their types; and
+// that the dataset is long enough for it. Fails with kNotFound (the nearest known name is given) or
+// kInvalidArgument, naming the field by its path under "spec"; of a preset by its parameter, all
+// columns as "preset.column". O(columns).
 absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& dataset,
                           DefinedBy defined_by);
 
@@ -22,7 +23,7 @@ absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& data
 bool NeedsValues(const sampling::SamplerSpec& spec);
 
 // Checks what depends on the values, where CheckColumns passed: sizes are not negative, explicit
-// shares name the strata that there are, filters that read no score leave something, repeat factors
+// shares name the strata that there are, filters that read no score leave enough, repeat factors
 // make no epoch that is too long.
 // Fails with kInvalidArgument as CheckColumns. O(N).
 absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& dataset,

@@ -164,12 +164,17 @@ TEST_F(EpochTest, BadRequestsAreRefused) {
 }
 
 TEST_F(EpochTest, NothingToDrawIsAnError) {
-  ASSERT_OK(t.CreateSampler("d/tiny", "uniform", {{"fraction", 0.001}}));
-  ASSERT_OK_AND_ASSIGN(const v1::Run tiny, t.CreateRun("tiny", "d/tiny", 10));
-  const auto opened = t.OpenEpoch(tiny.uid(), 0);
+  v1::SamplerSpec spec;  // of what is scored, and nothing is
+  v1::Predicate* scored = spec.mutable_eligible()->add_all();
+  scored->set_score("loss");
+  scored->mutable_range()->set_minimum(0);
+  scored->set_missing(v1::Predicate::DROP);
+  ASSERT_OK(t.CreateSampler("d/scored", spec));
+  ASSERT_OK_AND_ASSIGN(const v1::Run none, t.CreateRun("none", "d/scored", 10));
+  const auto opened = t.OpenEpoch(none.uid(), 0);
   EXPECT_THAT(opened, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(opened, ReasonIs("NOTHING_TO_DRAW"));
-  EXPECT_EQ(t.GetRun("tiny")->epochs_size(), 0);
+  EXPECT_EQ(t.GetRun("none")->epochs_size(), 0);
 }
 
 TEST_F(EpochTest, ACallerWhoGoesAwayIsForgotten) {

@@ -115,6 +115,41 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
   EXPECT_THAT(check(blocks("classes", 1, 0)), FieldIs("spec.draw.blocks.column"));
   EXPECT_THAT(check(blocks("key", 5, 0)), FieldIs("spec.draw.blocks.length"));
   EXPECT_THAT(check(blocks("key", 1, 4)), FieldIs("spec.draw.blocks.gap"));
+  const auto of_preset = [&](uint64_t length, uint64_t gap) {
+    Spec s;
+    blocks("key", length, gap)(s);
+    return CheckColumns(s, dataset, DefinedBy::kPreset);
+  };
+  EXPECT_THAT(of_preset(5, 0), FieldIs("preset.parameters[length]"));
+  EXPECT_THAT(of_preset(1, 4), FieldIs("preset.parameters[gap]"));
+}
+
+TEST(SpecCheckTest, AnEpochMustHaveASlot) {
+  const Dataset dataset = Small();  // of 4 samples
+  Spec spec;
+  spec.draw.fraction = .25;
+  EXPECT_OK(CheckColumns(spec, dataset, DefinedBy::kSpec));
+  spec.draw.fraction = .2;
+  const absl::Status refused = CheckColumns(spec, dataset, DefinedBy::kSpec);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("0.2 of 4 samples is no slot: at least 0.25 is needed")));
+  EXPECT_THAT(refused, FieldIs("spec.draw.fraction"));
+  EXPECT_THAT(CheckColumns(spec, dataset, DefinedBy::kPreset),
+              FieldIs("preset.parameters[fraction]"));
+  Spec blocks = spec;  // rounded up
+  blocks.draw.kind = sampling::Draw::Kind::kBlocks;
+  blocks.draw.block_column = "key";
+  blocks.draw.block_length = 1;
+  EXPECT_OK(CheckColumns(blocks, dataset, DefinedBy::kSpec));
+
+  spec.draw.fraction = .25;  // of what the filter leaves
+  spec.eligible.all.resize(1);
+  spec.eligible.all[0].column = "key";
+  spec.eligible.all[0].kind = sampling::Predicate::Kind::kQuantile;
+  spec.eligible.all[0].low = .5;
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kSpec), FieldIs("spec.draw.fraction"));
+  spec.draw.fraction = .5;
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
 }
 
 TEST(SpecCheckTest, ValuesMustFit) {
