@@ -232,7 +232,7 @@ constexpr PresetColumn kQuality[] = {
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].column = v; }},
     {"within", "", "integer column: quantiles inside each of its groups",
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].within = v; }}};
-constexpr PresetColumn kExcessStrata[] = {Strata("group"), IrreducibleColumn("")};
+constexpr PresetColumn kExcessStrata[] = {Strata("group"), IrreducibleColumn("irreducible_loss")};
 constexpr PresetColumn kReducible[] = {
     IrreducibleColumn("irreducible_loss"),
     {"score", "loss", "what training reports of each sample",
@@ -255,8 +255,11 @@ SamplerSpec Shares(Proportion::Kind kind) {
 SamplerSpec Draws(Draw::Kind kind) {
   return Spec([&](SamplerSpec& s) { s.draw.kind = kind; });
 }
+// What is chosen is trained on as a dataset of its own: an epoch has each of it once, and is as
+// much shorter as samples are left out.
 SamplerSpec Band(const char* score, bool smallest) {
   return Spec([&](SamplerSpec& s) {
+    s.draw.kind = Draw::Kind::kEpoch;
     s.preference.kind = Preference::Kind::kBand;
     s.preference.score = score;
     s.preference.smallest = smallest;
@@ -299,7 +302,7 @@ absl::Span<const Preset> Presets() {
       {"class_balanced", "standard", "p_g = 1/C; mu_i = m_g/n_g; w_i = M/(C m_g)",
        "the mean over classes", Shares(G::kEqual), kUniformParameters, kClassStrata},
       {"curriculum", "Bengio et al. 2009; competence: Platanios et al. 2019",
-       "uniform over the ceil(c(t) N) easiest; c(t) from `start` to 1 over `growth_epochs`",
+       "the floor(c(t) N) easiest, each once; c(t) from `start` to 1 over `growth_epochs`",
        kVisible, Band("loss", true), kCurriculumParameters, kDifficulty},
       {"doremi", "Xie et al., DoReMi, NeurIPS 2023",
        "log p_g += eta max(0, loss - irreducible loss)_g; p <- (1 - eps) p + eps/G", kMix,
@@ -308,11 +311,11 @@ absl::Span<const Preset> Presets() {
        "p_g proportional to n_g / E_g, E_g = (1 - beta^n_g)/(1 - beta)", kMix,
        Shares(G::kEffectiveNumber), kEffectiveNumberParameters, kClassStrata},
       {"el2n", "Paul et al., Deep learning on a data diet, NeurIPS 2021",
-       "uniform over the `keep` N samples of largest EL2N, after the `skip` N largest", kVisible,
+       "the `keep` N samples of largest EL2N, after the `skip` N largest, each once", kVisible,
        Band("el2n", false), kEl2nParameters, kEl2nScore},
       {"forgetting",
        "Toneva et al. 2019",
-       "uniform over the `keep` N most forgotten; never learned counts as most forgotten",
+       "the `keep` N most forgotten, each once; never learned counts as most forgotten",
        kVisible,
        Band("forgetting", false),
        kForgettingParameters,
@@ -323,7 +326,7 @@ absl::Span<const Preset> Presets() {
       {"group_dro", "Sagawa et al., Group DRO, ICLR 2020", "q_g <- q_g exp(eta l_g), normalised",
        kMix, Shares(G::kGroupDro), kAdaptiveParameters, kGroupStrata},
       {"hard_example", "standard; Shrivastava et al., OHEM, 2016, on stored scores",
-       "uniform over the `keep` N samples of largest score, after the `skip` N largest", kVisible,
+       "the `keep` N samples of largest score, after the `skip` N largest, each once", kVisible,
        Band("loss", false), kHardParameters, kScore},
       {"importance", "Katharopoulos & Fleuret 2018; floor: Owen & Zhou 2000",
        "q_i = (1-lambda) s_i^alpha/sum s^alpha + lambda/N; w_i = (1/(N q_i))^beta",
@@ -362,7 +365,7 @@ absl::Span<const Preset> Presets() {
        "w_i = M/(N r_i)",
        kSamples, Prefers(P::kRepeatFactor), kRepeatFactorParameters, kLabels},
       {"rho_loss_stale", "Mindermann et al., RHO-LOSS, ICML 2022, on stored scores",
-       "uniform over the `keep` N samples of largest loss - irreducible loss", kVisible,
+       "the `keep` N samples of largest loss - irreducible loss, each once", kVisible,
        Band("loss", false), kHardParameters, kReducible},
       {"rs2",
        "Okanovic et al., Repeated random sampling, 2023",
@@ -379,7 +382,7 @@ absl::Span<const Preset> Presets() {
        }),
        kSelectiveParameters, kScore},
       {"self_paced", "Kumar et al. 2010, threshold by quantile",
-       "uniform over the c(t) N samples of smallest score; unscored ones are admitted", kVisible,
+       "the c(t) N samples of smallest score, each once; unscored ones are admitted", kVisible,
        Band("loss", true), kSelfPacedParameters, kScore},
       {"time_block", "standard", "a partition of time into blocks, drawn without replacement",
        kSamples, Draws(Draw::Kind::kBlocks), kTimeBlockParameters, kTime},

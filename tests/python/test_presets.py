@@ -27,6 +27,14 @@ COLUMNS: Dict[str, Any] = {
 }
 REQUIRED = {"total_epochs": 4, "growth_epochs": 2, "length": 50, "half_life": 3600}
 EACH_ONCE = {"uniform", "time_block"}
+SHARE_IN_EPOCH_1 = {  # of the samples, each once
+    "curriculum": 0.55,
+    "el2n": 0.5,
+    "forgetting": 0.7,
+    "hard_example": 0.5,
+    "rho_loss_stale": 0.5,
+    "self_paced": 0.55,
+}
 
 
 def train_epoch(run: subset.Run, epoch: int) -> List[subset.Draw]:
@@ -58,6 +66,9 @@ def test_every_preset_draws_what_training_needs(client: subset.Client, name: str
             assert np.isfinite(weights).all() and (weights > 0).all(), preset.name
             if preset.name in EACH_ONCE:
                 assert sorted(indices.tolist()) == list(range(SAMPLES)), preset.name
+            if preset.name in SHARE_IN_EPOCH_1 and epoch == 1:
+                kept = int(SHARE_IN_EPOCH_1[preset.name] * SAMPLES)
+                assert len(set(indices.tolist())) == len(indices) == kept, preset.name
             if pools:
                 chosen = [run.select(d, (d.indices % 17 + 1).astype(np.float32)) for d in draws]
                 assert 0 < sum(map(len, chosen)) < len(indices), preset.name

@@ -1,5 +1,6 @@
 #include "sampling/presets.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -70,6 +71,22 @@ TEST(PresetsTest, MeanWhatTheirPapersSay) {
   EXPECT_EQ(infobatch.preference.delta, .875);
   EXPECT_EQ(infobatch.preference.total_epochs, 200);
   EXPECT_EQ(infobatch.preference.scale, Preference::Scale::kEpochSum);
+}
+
+TEST(PresetsTest, ASubsetIsTrainedOnAsADatasetOfItsOwn) {
+  for (const char* name :
+       {"curriculum", "el2n", "forgetting", "hard_example", "rho_loss_stale", "self_paced"}) {
+    const Parameters parameters =
+        Required(*std::find_if(Presets().begin(), Presets().end(),
+                               [&](const Preset& p) { return std::string(p.name) == name; }));
+    ASSERT_OK_AND_ASSIGN(const SamplerSpec spec, PresetSpec(name, parameters, {}));
+    EXPECT_EQ(spec.draw.kind, Draw::Kind::kEpoch) << name;
+  }
+}
+
+TEST(PresetsTest, DoremiLearnsFromTheExcessOverAReference) {
+  ASSERT_OK_AND_ASSIGN(const SamplerSpec spec, PresetSpec("doremi", {}, {}));
+  EXPECT_EQ(spec.preference.irreducible, "irreducible_loss");
 }
 
 TEST(PresetsTest, AnUnknownNameGetsTheNearestKnownOne) {
