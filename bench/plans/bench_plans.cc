@@ -96,6 +96,11 @@ std::vector<Case> Cases() {
   add("hardest half", {"loss"}, [](SamplerSpec* spec) {
     spec->preference.kind = Preference::Kind::kBand;
     spec->preference.keep = .5;
+    spec->draw.kind = sampling::Draw::Kind::kEpoch;
+  });
+  add("hardest half, with replacement", {"loss"}, [](SamplerSpec* spec) {
+    spec->preference.kind = Preference::Kind::kBand;
+    spec->preference.keep = .5;
   });
   add("pruned below mean", {"loss"}, [](SamplerSpec* spec) {
     spec->preference.kind = Preference::Kind::kBelowMeanPruning;
