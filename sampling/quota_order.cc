@@ -63,7 +63,7 @@ std::vector<uint64_t> Totals(const Shares& shares, uint64_t slots, const StreamK
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return std::make_tuple(b.release, a.stratum) < std::make_tuple(a.release, b.stratum);
   });
-  Wide sum = UniformInt(DeriveKey(key, Purpose::kRounding), 0, denominator);
+  Wide sum = RoundingOffset(key, denominator);
   for (const Part& part : parts) {
     sum += part.part;
     if (sum < denominator) continue;

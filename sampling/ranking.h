@@ -53,8 +53,8 @@ class Ranking {
   // `missing` also those that have none.
   SampleSet Between(uint64_t begin, uint64_t end, bool missing) const {
     SampleSet set = Below(end);
-    set.Keep(Below(begin), false);
-    if (!missing) return set;
+    if (begin > 0) set.Keep(Below(begin), false);
+    if (!missing || count_ == items_.size()) return set;
     SampleSet outside = ranked_;
     outside.Keep(set, false);
     SampleSet all = SampleSet::All(items_.size());

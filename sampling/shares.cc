@@ -28,9 +28,16 @@ Shares SharesInProportion(absl::Span<const double> weights) {
   return shares;
 }
 
+uint64_t RoundingOffset(const StreamKey& key, uint64_t denominator) {
+  constexpr uint64_t kGoldenSection = 0x9E3779B97F4A7C15;  // of 2^64
+  const PhiloxKey run = DeriveKey({key.seed, key.sampler_version, 0}, Purpose::kRounding);
+  const uint64_t place = BlockLow(Philox(run, 0)) + key.epoch * kGoldenSection;
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(place) * denominator >> 64);
+}
+
 std::vector<uint64_t> RoundShares(const Shares& shares, uint64_t slots, const StreamKey& key) {
   const unsigned __int128 denominator = shares.denominator();
-  const uint64_t offset = UniformInt(DeriveKey(key, Purpose::kRounding), 0, shares.denominator());
+  const uint64_t offset = RoundingOffset(key, shares.denominator());
   std::vector<uint64_t> counts;
   counts.reserve(shares.cumulative.size() - 1);
   uint64_t before = 0;

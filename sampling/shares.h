@@ -26,7 +26,13 @@ struct Shares {
 // and positive where they are.
 Shares SharesInProportion(absl::Span<const double> weights);
 
-// Returns how many of `slots` <= 2^32 each stratum gets: systematic rounding with one keyed offset.
+// Returns the offset of an epoch's rounding, uniform on 0 .. denominator - 1 but for 2^-64. Those
+// of successive epochs of a run are a golden section of it apart, so that any number of them are
+// spread evenly: what a stratum of constant share has had stays within a few slots of that share
+// over thousands of epochs.
+uint64_t RoundingOffset(const StreamKey& key, uint64_t denominator);
+
+// Returns how many of `slots` <= 2^32 each stratum gets: systematic rounding with that offset.
 // Sums to `slots`; each is less than one away from slots * p_g, and equal to it in expectation over
 // epochs, so that no stratum is rounded away for good.
 std::vector<uint64_t> RoundShares(const Shares& shares, uint64_t slots, const StreamKey& key);

@@ -203,6 +203,28 @@ TEST(SharesTest, RoundingSumsStaysBelowOneAndIsUnbiased) {
   }
 }
 
+// Offsets drawn anew for each epoch would leave some stratum tens of slots away by then.
+TEST(SharesTest, OverTheEpochsOfARunStrataStayNearTheirShares) {
+  std::mt19937_64 random(6);
+  std::vector<double> equal(200, 1);
+  std::vector<double> mixed;
+  for (int g = 0; g < 50; ++g) mixed.push_back(std::exp2(static_cast<double>(random() % 64) / 8));
+  for (const std::vector<double>& weights : {equal, mixed}) {
+    for (const uint64_t slots : {7, 50}) {
+      const Shares shares = SharesInProportion(weights);
+      std::vector<double> served(weights.size());
+      for (uint64_t epoch = 0; epoch < 2000; ++epoch) {
+        const auto counts = RoundShares(shares, slots, {9, 1, epoch});
+        for (size_t g = 0; g < weights.size(); ++g) {
+          served[g] += static_cast<double>(counts[g]);
+          const double share = static_cast<double>((epoch + 1) * slots) * shares.share(g);
+          ASSERT_LT(std::abs(served[g] - share), 4) << "stratum " << g << ", epoch " << epoch;
+        }
+      }
+    }
+  }
+}
+
 TEST(EqualSharesTest, APartOfOneStratumAloneIsOfItsMembers) {
   for (const size_t n : {10, 70000}) {
     const PlanInput input = EqualInput({n, 3 * n}, .5);  // n slots each
