@@ -99,8 +99,7 @@ class LocalEngine : public Engine {
 
   // What a call defines a sampler as.
   struct Definition {
-    DefinedBy by = DefinedBy::kSpec;
-    std::string preset;  // empty: none
+    DefinedBy by;
     sampling::SamplerSpec spec;
     std::shared_ptr<const Dataset> dataset;
   };

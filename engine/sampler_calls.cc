@@ -26,8 +26,7 @@ absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request&
   if (request.has_spec()) {
     SUBSET_ASSIGN_OR_RETURN(definition.spec, SpecFromProto(request.spec()));
   } else if (request.has_preset()) {
-    definition.by = DefinedBy::kPreset;
-    definition.preset = request.preset().name();
+    definition.by = {request.preset().name(), !request.preset().column().empty()};
     SUBSET_ASSIGN_OR_RETURN(definition.spec, SpecFromPreset(request.preset()));
   } else {
     return InvalidField("definition", "is not set: either spec or preset");
@@ -58,7 +57,7 @@ void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_
   auto* committed = record.mutable_sampler_committed();
   committed->set_dataset_uid(definition->dataset->uid());
   committed->set_name(request.name());
-  committed->set_preset(definition->preset);
+  committed->set_preset(definition->by.preset);
   *committed->mutable_spec() = SpecToProto(definition->spec);
   committed->set_update(update);
   committed->set_from_epoch(from_epoch);

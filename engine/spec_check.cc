@@ -14,6 +14,7 @@
 #include "base/thread_executor.h"
 #include "sampling/eligible.h"
 #include "sampling/population.h"
+#include "sampling/presets.h"
 #include "sampling/repeat_factor.h"
 #include "sampling/strata.h"
 
@@ -23,18 +24,19 @@ namespace {
 // Names fields of the definition as the client gave it.
 class Paths {
  public:
-  explicit Paths(DefinedBy defined_by) : preset_(defined_by == DefinedBy::kPreset) {}
+  explicit Paths(const DefinedBy& defined_by) : by_(defined_by) {}
   std::string operator()(absl::string_view path) const {
-    return preset_ ? "preset.column" : absl::StrCat("spec.", path);
+    if (by_.preset.empty()) return absl::StrCat("spec.", path);
+    return sampling::PresetColumnField(by_.preset, path, by_.column_given);
   }
   // Of a number, which a preset has under a name of its own.
   std::string Number(absl::string_view path, absl::string_view parameter) const {
-    return preset_ ? absl::StrCat("preset.parameters[", parameter, "]")
-                   : absl::StrCat("spec.", path);
+    if (by_.preset.empty()) return absl::StrCat("spec.", path);
+    return absl::StrCat("preset.parameters[", parameter, "]");
   }
 
  private:
-  const bool preset_;
+  const DefinedBy& by_;
 };
 
 // What a column is used as.
@@ -148,7 +150,7 @@ absl::Status CheckRepeats(sampling::PlanInput input, const Paths& path) {
 }  // namespace
 
 absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& dataset,
-                          DefinedBy defined_by) {
+                          const DefinedBy& defined_by) {
   const Paths path(defined_by);
   for (size_t i = 0; i < spec.eligible.all.size(); ++i) {
     const sampling::Predicate& predicate = spec.eligible.all[i];
@@ -198,7 +200,7 @@ bool NeedsValues(const sampling::SamplerSpec& spec) {
 }
 
 absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& dataset,
-                         DefinedBy defined_by) {
+                         const DefinedBy& defined_by) {
   const Paths path(defined_by);
   std::string at = "proportion";
   for (const auto* level = &spec.proportion; level != nullptr; level = level->within.get()) {

@@ -3,6 +3,8 @@
 #ifndef SUBSET_ENGINE_SPEC_CHECK_H_
 #define SUBSET_ENGINE_SPEC_CHECK_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "engine/dataset.h"
 #include "sampling/spec.h"
@@ -10,14 +12,17 @@
 namespace subset {
 
 // Where a definition came from: its errors name fields of that.
-enum class DefinedBy { kSpec, kPreset };
+struct DefinedBy {
+  std::string preset;         // its name; empty: a spec
+  bool column_given = false;  // preset.column was
+};
 
 // Checks the columns that a resolved spec names: that the dataset has them, and their types; and
 // that the dataset is long enough for it. Fails with kNotFound (the nearest known name is given) or
-// kInvalidArgument, naming the field by its path under "spec"; of a preset by its parameter, all
-// columns as "preset.column". O(columns).
+// kInvalidArgument, naming the field by its path under "spec"; of a preset by its parameter
+// or the role of its column. O(columns).
 absl::Status CheckColumns(const sampling::SamplerSpec& spec, const Dataset& dataset,
-                          DefinedBy defined_by);
+                          const DefinedBy& defined_by);
 
 // Whether CheckValues has anything to look at.
 bool NeedsValues(const sampling::SamplerSpec& spec);
@@ -27,7 +32,7 @@ bool NeedsValues(const sampling::SamplerSpec& spec);
 // make no epoch that is too long.
 // Fails with kInvalidArgument as CheckColumns. O(N).
 absl::Status CheckValues(const sampling::SamplerSpec& spec, const Dataset& dataset,
-                         DefinedBy defined_by);
+                         const DefinedBy& defined_by);
 
 }  // namespace subset
 

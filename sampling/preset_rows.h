@@ -11,7 +11,8 @@
 namespace subset::sampling {
 
 constexpr PresetColumn IrreducibleColumn(const char* column) {
-  return {"irreducible", column, "column of the dataset: losses of a holdout model",
+  return {"irreducible", "preference.irreducible", column,
+          "column of the dataset: losses of a holdout model",
           [](SamplerSpec& s, const std::string& v) { s.preference.irreducible = v; }};
 }
 

@@ -204,38 +204,40 @@ constexpr PresetParameter kRecencyParameters[] = {
 // Columns.
 
 constexpr PresetColumn Strata(const char* column) {
-  return {"strata", column, "integer column of the strata",
+  return {"strata", "proportion.column", column, "integer column of the strata",
           [](SamplerSpec& s, const std::string& v) { s.proportion.column = v; }};
 }
 constexpr PresetColumn kClassStrata[] = {Strata("label")};
 constexpr PresetColumn kGroupStrata[] = {Strata("group")};
 constexpr PresetColumn kScore[] = {
-    {"score", "loss", "what training reports of each sample",
+    {"score", "preference.score", "loss", "what training reports of each sample",
      [](SamplerSpec& s, const std::string& v) { s.preference.score = v; }}};
 constexpr PresetColumn kEl2nScore[] = {
-    {"score", "el2n", "what training reports of each sample: its mean over some early runs",
+    {"score", "preference.score", "el2n",
+     "what training reports of each sample: its mean over some early runs",
      [](SamplerSpec& s, const std::string& v) { s.preference.score = v; }}};
 constexpr PresetColumn kDifficulty[] = {
-    {"difficulty", "difficulty", "column of the dataset; smaller is easier",
+    {"difficulty", "preference.column", "difficulty", "column of the dataset; smaller is easier",
      [](SamplerSpec& s, const std::string& v) { s.preference.column = v; }}};
 constexpr PresetColumn kTime[] = {
-    {"time", "timestamp", "column of the dataset",
+    {"time", "draw.blocks.column", "timestamp", "column of the dataset",
      [](SamplerSpec& s, const std::string& v) { s.draw.block_column = v; }}};
 constexpr PresetColumn kLabels[] = {
-    {"labels", "labels", "column of label sets, such as the classes in an image",
+    {"labels", "preference.column", "labels",
+     "column of label sets, such as the classes in an image",
      [](SamplerSpec& s, const std::string& v) { s.preference.column = v; }}};
 constexpr PresetColumn kAge[] = {
-    {"time", "timestamp", "column of the dataset",
+    {"time", "preference.column", "timestamp", "column of the dataset",
      [](SamplerSpec& s, const std::string& v) { s.preference.column = v; }}};
 constexpr PresetColumn kQuality[] = {
-    {"quality", "quality", "column of the dataset; larger is better",
+    {"quality", "eligible.all[0].column", "quality", "column of the dataset; larger is better",
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].column = v; }},
-    {"within", "", "integer column: quantiles inside each of its groups",
+    {"within", "eligible.all[0].within", "", "integer column: quantiles inside each of its groups",
      [](SamplerSpec& s, const std::string& v) { s.eligible.all[0].within = v; }}};
 constexpr PresetColumn kExcessStrata[] = {Strata("group"), IrreducibleColumn("irreducible_loss")};
 constexpr PresetColumn kReducible[] = {
     IrreducibleColumn("irreducible_loss"),
-    {"score", "loss", "what training reports of each sample",
+    {"score", "preference.score", "loss", "what training reports of each sample",
      [](SamplerSpec& s, const std::string& v) { s.preference.score = v; }}};
 
 // Choices.

@@ -82,6 +82,14 @@ absl::Status SetColumns(const Preset& preset, const std::map<std::string, std::s
   return absl::OkStatus();
 }
 
+// Whether the column sets that field. Scores lie in the message of a kind, which the column does
+// not know: preference.score_power.score, preference.band.score.
+bool IsOf(absl::string_view path, const PresetColumn& column) {
+  const absl::string_view own = column.path;
+  return path.substr(0, path.find('.')) == own.substr(0, own.find('.')) &&
+         path.substr(path.rfind('.') + 1) == own.substr(own.rfind('.') + 1);
+}
+
 // The caller set a parameter or a column, not the field it stands for.
 absl::Status InCallersWords(const Preset& preset, const absl::Status& status) {
   const std::string path = ErrorField(status).value_or("");
@@ -92,10 +100,7 @@ absl::Status InCallersWords(const Preset& preset, const absl::Status& status) {
     }
   }
   for (const PresetColumn& column : preset.columns) {
-    const bool strata = absl::string_view(column.name) == "strata" && path == "proportion.column";
-    if (strata || absl::EndsWith(path, absl::StrCat(".", column.name))) {
-      field = ColumnField(column.name);
-    }
+    if (IsOf(path, column)) field = ColumnField(column.name);
   }
   if (field.empty()) return status;
   absl::string_view message = status.message();
@@ -103,14 +108,19 @@ absl::Status InCallersWords(const Preset& preset, const absl::Status& status) {
   return InvalidField(field, message);
 }
 
+const Preset* FindPreset(absl::string_view name) {
+  const auto preset = std::find_if(Presets().begin(), Presets().end(),
+                                   [name](const Preset& known) { return name == known.name; });
+  return preset == Presets().end() ? nullptr : &*preset;
+}
+
 }  // namespace
 
 absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
                                        const std::map<std::string, double>& parameters,
                                        const std::map<std::string, std::string>& columns) {
-  const auto preset = std::find_if(Presets().begin(), Presets().end(),
-                                   [&](const Preset& known) { return name == known.name; });
-  if (preset == Presets().end()) {
+  const Preset* const preset = FindPreset(name);
+  if (preset == nullptr) {
     return InvalidField("preset.name", UnknownName("preset", name, NamesOf(Presets())));
   }
   SamplerSpec spec = preset->spec;
@@ -119,6 +129,17 @@ absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
   const absl::Status resolved = ResolveSpec(&spec);
   if (resolved.ok()) return spec;
   return InCallersWords(*preset, resolved);
+}
+
+std::string PresetColumnField(absl::string_view preset, absl::string_view path, bool column_given) {
+  const Preset* const known = FindPreset(preset);
+  if (known == nullptr) return "preset";
+  for (const PresetColumn& column : known->columns) {
+    if (!IsOf(path, column)) continue;
+    const bool first = &column == known->columns.begin();
+    return first && column_given ? "preset.column" : ColumnField(column.name);
+  }
+  return "preset";
 }
 
 }  // namespace subset::sampling

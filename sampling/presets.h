@@ -27,6 +27,7 @@ struct PresetParameter {
 // A column that the preset reads, by its role.
 struct PresetColumn {
   const char* name;            // the role, such as "strata"
+  const char* path;            // of the field of the spec that it sets, but for a kind in between
   const char* default_column;  // empty: none
   const char* description;
   void (*set)(SamplerSpec& spec, const std::string& column);
@@ -53,6 +54,11 @@ absl::Span<const Preset> Presets();
 absl::StatusOr<SamplerSpec> PresetSpec(absl::string_view name,
                                        const std::map<std::string, double>& parameters,
                                        const std::map<std::string, std::string>& columns);
+
+// Returns the field of a choice of `preset` that says what column the field `path` of its spec is:
+// "preset.columns[ROLE]", or "preset.column" for the first role where that was given; "preset"
+// where none does.
+std::string PresetColumnField(absl::string_view preset, absl::string_view path, bool column_given);
 
 }  // namespace subset::sampling
 

@@ -31,7 +31,7 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
   const auto check = [&dataset](auto change) {
     Spec spec;
     change(spec);
-    return CheckColumns(spec, dataset, DefinedBy::kSpec);
+    return CheckColumns(spec, dataset, DefinedBy{});
   };
   EXPECT_OK(check([](Spec&) {}));
   const absl::Status misspelt = check([](Spec& s) { s.preference.column = "qualty"; });
@@ -101,7 +101,18 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
   EXPECT_THAT(check(nested), FieldIs("spec.proportion.within.column"));
   Spec spec;
   nested(spec);
-  EXPECT_THAT(CheckColumns(spec, dataset, DefinedBy::kPreset), FieldIs("preset.column"));
+  const auto of_choice = [&](const std::string& preset, bool column_given, auto set) {
+    Spec s;
+    s.eligible.all.resize(1);
+    s.eligible.all[0].column = "key";
+    set(s);
+    return CheckColumns(s, dataset, {preset, column_given});
+  };
+  const auto within = [](Spec& s) { s.eligible.all[0].within = "quality"; };
+  EXPECT_THAT(of_choice("quality_filter", true, within), FieldIs("preset.columns[within]"));
+  const auto quality = [](Spec& s) { s.eligible.all[0].column = "none"; };
+  EXPECT_THAT(of_choice("quality_filter", true, quality), FieldIs("preset.column"));
+  EXPECT_THAT(of_choice("quality_filter", false, quality), FieldIs("preset.columns[quality]"));
   const auto blocks = [](const std::string& column, uint64_t length, uint64_t gap) {
     return [=](Spec& s) {
       s.draw.kind = sampling::Draw::Kind::kBlocks;
@@ -118,7 +129,7 @@ TEST(SpecCheckTest, ColumnsMustBeThereAndOfTheRightType) {
   const auto of_preset = [&](uint64_t length, uint64_t gap) {
     Spec s;
     blocks("key", length, gap)(s);
-    return CheckColumns(s, dataset, DefinedBy::kPreset);
+    return CheckColumns(s, dataset, {"time_block"});
   };
   EXPECT_THAT(of_preset(5, 0), FieldIs("preset.parameters[length]"));
   EXPECT_THAT(of_preset(1, 4), FieldIs("preset.parameters[gap]"));
@@ -128,28 +139,28 @@ TEST(SpecCheckTest, AnEpochMustHaveASlot) {
   const Dataset dataset = Small();  // of 4 samples
   Spec spec;
   spec.draw.fraction = .25;
-  EXPECT_OK(CheckColumns(spec, dataset, DefinedBy::kSpec));
+  EXPECT_OK(CheckColumns(spec, dataset, DefinedBy{}));
   spec.draw.fraction = .2;
-  const absl::Status refused = CheckColumns(spec, dataset, DefinedBy::kSpec);
+  const absl::Status refused = CheckColumns(spec, dataset, DefinedBy{});
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument,
                                 HasSubstr("0.2 of 4 samples is no slot: at least 0.25 is needed")));
   EXPECT_THAT(refused, FieldIs("spec.draw.fraction"));
-  EXPECT_THAT(CheckColumns(spec, dataset, DefinedBy::kPreset),
+  EXPECT_THAT(CheckColumns(spec, dataset, DefinedBy{"rs2"}),
               FieldIs("preset.parameters[fraction]"));
   Spec blocks = spec;  // rounded up
   blocks.draw.kind = sampling::Draw::Kind::kBlocks;
   blocks.draw.block_column = "key";
   blocks.draw.block_length = 1;
-  EXPECT_OK(CheckColumns(blocks, dataset, DefinedBy::kSpec));
+  EXPECT_OK(CheckColumns(blocks, dataset, DefinedBy{}));
 
   spec.draw.fraction = .25;  // of what the filter leaves
   spec.eligible.all.resize(1);
   spec.eligible.all[0].column = "key";
   spec.eligible.all[0].kind = sampling::Predicate::Kind::kQuantile;
   spec.eligible.all[0].low = .5;
-  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kSpec), FieldIs("spec.draw.fraction"));
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy{}), FieldIs("spec.draw.fraction"));
   spec.draw.fraction = .5;
-  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy{}));
 }
 
 TEST(SpecCheckTest, ValuesMustFit) {
@@ -162,7 +173,7 @@ TEST(SpecCheckTest, ValuesMustFit) {
   const auto check = [&](std::map<int64_t, double> shares) {
     spec.proportion.shares = std::move(shares);
     EXPECT_TRUE(NeedsValues(spec));
-    return CheckValues(spec, dataset, DefinedBy::kSpec);
+    return CheckValues(spec, dataset, DefinedBy{});
   };
   EXPECT_OK(check({{1, .5}, {2, .5}}));
   const absl::Status missing = check({{1, 1}});
@@ -173,14 +184,14 @@ TEST(SpecCheckTest, ValuesMustFit) {
 
   spec.proportion = {};
   spec.proportion.size_column = "size";
-  const absl::Status negative = CheckValues(spec, dataset, DefinedBy::kSpec);
+  const absl::Status negative = CheckValues(spec, dataset, DefinedBy{});
   EXPECT_THAT(negative, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("-3 at sample 2")));
   EXPECT_THAT(negative, FieldIs("spec.proportion.size_column"));
   spec.proportion.size_column = "quality";
-  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kSpec),
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy{}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nan at sample 2")));
   spec.proportion.size_column = "key";
-  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy{}));
 }
 
 TEST(SpecCheckTest, AnOpenEpochOfRepeatsIsChargedAsLongAsItIs) {
@@ -205,15 +216,15 @@ TEST(SpecCheckTest, RepeatFactorsMustMakeNoEpochThatIsTooLong) {
   spec.preference.threshold = 1;
   ASSERT_OK(sampling::ResolveSpec(&spec));
   EXPECT_TRUE(NeedsValues(spec));
-  const absl::Status refused = CheckValues(spec, dataset, DefinedBy::kSpec);
+  const absl::Status refused = CheckValues(spec, dataset, DefinedBy{});
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument,
                                 HasSubstr("1 makes an epoch of 1000 positions over 100 eligible "
                                           "samples, which is more than 800")));
   EXPECT_THAT(refused, FieldIs("spec.preference.repeat_factor.threshold"));
-  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy::kPreset),
+  EXPECT_THAT(CheckValues(spec, dataset, DefinedBy{"repeat_factor"}),
               FieldIs("preset.parameters[threshold]"));
   spec.preference.threshold = .64;
-  EXPECT_OK(CheckValues(spec, dataset, DefinedBy::kSpec));
+  EXPECT_OK(CheckValues(spec, dataset, DefinedBy{}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -146,6 +147,19 @@ TEST(PresetsTest, WholeNumbersAreWholeAndFlagsAreFlags) {
   }
   EXPECT_THAT(PresetSpec("importance", {{"live", .5}}, {}), FieldIs("preset.parameters[live]"));
   EXPECT_THAT(PresetSpec("uniform", {{"fraction", 0}}, {}), FieldIs("preset.parameters[fraction]"));
+}
+
+TEST(PresetsTest, ABadColumnIsNamedByItsRole) {
+  for (const Preset& preset : Presets()) {
+    for (const PresetColumn& column : preset.columns) {
+      SCOPED_TRACE(preset.name);
+      std::map<std::string, std::string> columns;  // those without a default, and the bad one
+      for (const PresetColumn& other : preset.columns) columns[other.name] = "known";
+      columns[column.name] = "No Column";
+      EXPECT_THAT(PresetSpec(preset.name, Required(preset), columns),
+                  FieldIs(absl::StrCat("preset.columns[", column.name, "]")));
+    }
+  }
 }
 
 TEST(PresetsTest, ABadColumnIsNamed) {
