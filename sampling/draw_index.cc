@@ -251,13 +251,8 @@ void WriteMembers(const SampleSet& set, uint64_t first, Leaf leaf, absl::Span<Le
 // Leaves of a set of samples, which are alike.
 void FillFromSet(const SampleSet& set, const Population& population, const Executor* executor,
                  DrawIndex* result) {
-  ScoreSums ones;
-  ones.scored = population.size();
-  ones.lanes[0] = static_cast<double>(set.Count());
-  ones.largest = 1;
-  const ScoreSummary summary = Summarise(ones, population.size(), Guard{});
-  const double powers = LeafScale(1, summary, 0).SumPowers(absl::MakeConstSpan(ones.lanes));
-  result->scale.emplace(1, summary, powers);
+  const uint64_t members = set.Count();
+  result->scale = ScaleOfValues(population.size(), static_cast<double>(members), 1);
   bool clamped = false;
   const Leaf leaf = result->scale->Encode(1, &clamped);
   const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
@@ -273,7 +268,7 @@ void FillFromSet(const SampleSet& set, const Population& population, const Execu
     });
   };
   result->index = std::make_unique<StratumIndex>(population, fill);
-  result->clamped = clamped ? set.Count() : 0;
+  result->clamped = clamped ? members : 0;
   result->any_positive = true;
 }
 

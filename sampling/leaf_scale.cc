@@ -104,4 +104,13 @@ Leaf LeafScale::Encode(double score, bool* clamped) const {
   return EncodeLeaf(weight, clamped);
 }
 
+LeafScale ScaleOfValues(uint64_t n, double sum, double largest) {
+  ScoreSums sums;
+  sums.scored = n;
+  sums.lanes[0] = sum;
+  sums.largest = largest;
+  const ScoreSummary summary = Summarise(sums, n, Guard{});
+  return {1, summary, LeafScale(1, summary, 0).SumPowers(absl::MakeConstSpan(sums.lanes))};
+}
+
 }  // namespace subset::sampling

@@ -80,6 +80,9 @@ class LeafScale {
   QuickLaw quick_;
 };
 
+// The scale of n values, raised to no power and none of them missing, by their sum and the largest.
+LeafScale ScaleOfValues(uint64_t n, double sum, double largest);
+
 }  // namespace subset::sampling
 
 #endif  // SUBSET_SAMPLING_LEAF_SCALE_H_

@@ -6,8 +6,8 @@
 
 #include "absl/types/span.h"
 #include "sampling/exact_mean.h"
-#include "sampling/pack_bits.h"
 #include "sampling/parts.h"
+#include "sampling/range_bits.h"
 
 namespace subset::sampling {
 namespace {
@@ -45,10 +45,10 @@ void InsertBelowMean(const PreferredScores& scores, const Population& population
   if (population.strata == nullptr) {  // slots are samples: a part has words of the set to itself
     ForEachPart(executor, last, [&](size_t, uint64_t begin, uint64_t end) {
       ForEachPiece(scores, begin, end, [&](uint64_t slot, absl::Span<const float> some) {
-        uint8_t below[kPiece] = {};  // bytes, so that the compiler makes vectors of them
-        for (size_t k = 0; k < some.size(); ++k) below[k] = some[k] < threshold;
+        RangeBits words[kPiece / kWord];
+        CompareToRange(some, threshold, threshold, words);
         for (size_t k = 0; k < some.size(); k += kWord) {
-          low->words()[(slot + k) / kWord] = PackBits(below + k);
+          low->words()[(slot + k) / kWord] = words[k / kWord].below;
         }
       });
     });

@@ -36,23 +36,15 @@ std::vector<double> FactorsOf(const PlanInput& input, const Population& populati
   return factors;
 }
 
-// Of values with a mean of 1, of which the first of each stratum is its factor.
-LeafScale ScaleOf(const Population& population, const std::vector<double>& factors) {
-  ScoreSums sums;
-  sums.scored = population.size();
-  sums.lanes[0] = static_cast<double>(population.size());
-  sums.largest = *std::max_element(factors.begin(), factors.end());
-  const ScoreSummary summary = Summarise(sums, population.size(), Guard{});
-  return {1, summary, LeafScale(1, summary, 0).SumPowers(absl::MakeConstSpan(sums.lanes))};
-}
-
 }  // namespace
 
 bool FillFromRanks(const PlanInput& input, const Population& population, DrawIndex* index) {
   const Rankings rankings(input, population);
   if (!rankings.any()) return false;
   const std::vector<double> factors = FactorsOf(input, population);
-  const LeafScale scale = ScaleOf(population, factors);
+  // Their mean is 1, and the first of each stratum, its factor, is the largest there.
+  const LeafScale scale = ScaleOfValues(population.size(), static_cast<double>(population.size()),
+                                        *std::max_element(factors.begin(), factors.end()));
   std::vector<uint64_t> clamped(population.num_strata());
   const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
     rankings.ForEach([&](size_t g, const Ranks& ranks, const Executor* executor) {
