@@ -102,11 +102,12 @@ class ScoredItems {
 template <typename Items>
 SampleSet BandOf(const Preference& preference, const Items& items, const PhiloxKey& ties,
                  const Executor* executor) {
-  const Ranking<Items> ranking(items, ties, executor);
-  const uint64_t n = ranking.count();
-  const uint64_t skip = n == 0 ? 0 : std::min(FloorFraction(preference.skip, n), n - 1);
-  const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
-  return ranking.Between(n - std::min(n, skip + keep), n - skip, true);
+  const auto band_of = [&](uint64_t n) -> RankBand {
+    const uint64_t skip = n == 0 ? 0 : std::min(FloorFraction(preference.skip, n), n - 1);
+    const uint64_t keep = std::max<uint64_t>(1, FloorFraction(preference.keep, n));
+    return {n - std::min(n, skip + keep), n - skip};
+  };
+  return Ranking<Items>(items, ties, executor).Between(band_of, true);
 }
 
 // The samples of a band.

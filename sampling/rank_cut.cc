@@ -45,18 +45,12 @@ class ColumnItems {
   const uint32_t* const members_;  // null: sample k is item k
 };
 
-// Ranks begin .. end - 1.
-struct Band {
-  uint64_t begin = 0;
-  uint64_t end = 0;
-};
-
 // The ranks of the numbers in the range of the predicate.
 template <typename T>
-Band RanksOfRange(const ColumnItems<T>& items, const Predicate& predicate,
-                  const Executor* executor) {
+RankBand RanksOfRange(const ColumnItems<T>& items, const Predicate& predicate,
+                      const Executor* executor) {
   const NumberRange<T> range(predicate.minimum, predicate.maximum);
-  std::vector<Band> parts(NumParts(items.size()));
+  std::vector<RankBand> parts(NumParts(items.size()));
   ForEachPart(executor, items.size(), [&](size_t part, uint64_t first, uint64_t last) {
     uint64_t below = 0;
     uint64_t inside = 0;
@@ -67,8 +61,8 @@ Band RanksOfRange(const ColumnItems<T>& items, const Predicate& predicate,
     }
     parts[part] = {below, below + inside};
   });
-  Band band;
-  for (const Band& part : parts) {
+  RankBand band;
+  for (const RankBand& part : parts) {
     band.begin += part.begin;
     band.end += part.end;
   }
@@ -79,17 +73,21 @@ Band RanksOfRange(const ColumnItems<T>& items, const Predicate& predicate,
 template <typename T>
 SampleSet Stay(const ColumnItems<T>& items, const Predicate& predicate, const PhiloxKey& ties,
                const Executor* executor) {
-  const Ranking<ColumnItems<T>> ranking(items, ties, executor);
-  const uint64_t n = ranking.count();
-  auto [begin, end] =
-      predicate.kind == Predicate::Kind::kQuantile
-          ? Band{FloorFraction(predicate.low, n), n - FloorFraction(1 - predicate.high, n)}
-          : RanksOfRange(items, predicate, executor);
-  const uint64_t least = CeilFraction(predicate.minimum_keep, n);
-  end = std::max(begin, end);
-  if (end - begin < least) begin = end < least ? 0 : end - least;
-  end = std::max(end, begin + least);
-  return ranking.Between(begin, end, predicate.missing == Predicate::Missing::kKeep);
+  const bool quantile = predicate.kind == Predicate::Kind::kQuantile;
+  const RankBand range = quantile ? RankBand() : RanksOfRange(items, predicate, executor);
+  const auto band_of = [&](uint64_t n) {
+    auto [begin, end] = range;
+    if (quantile) {
+      begin = FloorFraction(predicate.low, n);
+      end = n - FloorFraction(1 - predicate.high, n);
+    }
+    const uint64_t least = CeilFraction(predicate.minimum_keep, n);
+    end = std::max(begin, end);
+    if (end - begin < least) begin = end < least ? 0 : end - least;
+    return RankBand{begin, std::max(end, begin + least)};
+  };
+  return Ranking<ColumnItems<T>>(items, ties, executor)
+      .Between(band_of, predicate.missing == Predicate::Missing::kKeep);
 }
 
 }  // namespace

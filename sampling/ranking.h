@@ -7,12 +7,14 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/numeric/bits.h"
 #include "absl/types/span.h"
 #include "base/executor.h"
+#include "sampling/ordered_key.h"
 #include "sampling/parts.h"
 #include "sampling/philox.h"
 #include "sampling/philox_of_samples.h"
@@ -20,6 +22,12 @@
 #include "sampling/sample_set.h"
 
 namespace subset::sampling {
+
+// Ranks begin .. end - 1.
+struct RankBand {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
 
 // Items 0 .. size - 1 in ascending order of their values, equal ones in that of a hash of their
 // samples under `ties`, never of the samples themselves. `Items` has
@@ -34,9 +42,9 @@ namespace subset::sampling {
 //
 // A border between ranks is found by selection with a sample (Floyd and Rivest, "Expected time
 // bounds for selection", CACM 1975): the places of some items say between which two it lies, so
-// that one pass leaves a few per cent of all to be ranked; its counts show whether they were right.
-// Where they were not (1 in 370), others are asked. One pass for those that have a rank, and one
-// for each border inside of them, in parts. A bit an item, and 16 bytes for each of the few.
+// that a pass leaves a few per cent of all to be ranked; its counts show whether they were right.
+// Where they were not (1 in 370), others are asked. One pass, in parts, is for both borders of a
+// band and for who has a rank. A bit an item for each of these, and 16 bytes for each of the few.
 template <typename Items>
 class Ranking {
  public:
@@ -44,22 +52,31 @@ class Ranking {
 
   // Items must outlive it.
   Ranking(const Items& items, const PhiloxKey& ties, const Executor* executor)
-      : items_(items), ties_(ties), executor_(executor), ranked_(Ranked()) {}
+      : items_(items), ties_(ties), executor_(executor) {}
 
-  // How many items have a rank.
-  uint64_t count() const { return count_; }
-
-  // Returns the items with ranks begin .. end - 1, where begin <= end <= count(), and with
-  // `missing` also those that have none.
-  SampleSet Between(uint64_t begin, uint64_t end, bool missing) const {
-    SampleSet set = Below(end);
-    if (begin > 0) set.Keep(Below(begin), false);
-    if (!missing || count_ == items_.size()) return set;
-    SampleSet outside = ranked_;
-    outside.Keep(set, false);
-    SampleSet all = SampleSet::All(items_.size());
-    all.Keep(outside, false);
-    return all;
+  // Returns the items with the ranks of band_of(n), where n is how many have one, and with
+  // `missing` also those that have none. band_of(n) is a part of ranks 0 .. n - 1; it is also asked
+  // for numbers near n.
+  template <typename BandOf>
+  SampleSet Between(BandOf band_of, bool missing) const {
+    const uint64_t size = items_.size();
+    uint64_t n = 0;
+    for (uint32_t attempt = 0;; ++attempt) {
+      const std::vector<Candidate> sample = SampleItems(attempt, attempt == 0 ? &n : nullptr);
+      const RankBand guess = band_of(n);
+      Border begin = {BracketOf(guess.begin, n, attempt, sample), SampleSet(size)};
+      Border end = {BracketOf(guess.end, n, attempt, sample), SampleSet(size)};
+      SampleSet ranked(size);
+      n = Compare(&ranked, &begin, &end);
+      const RankBand band = band_of(n);
+      if (!Settle(band.begin, n, ranked, &begin) || !Settle(band.end, n, ranked, &end)) continue;
+      end.below.Keep(begin.below, false);
+      if (!missing || n == size) return std::move(end.below);
+      ranked.Keep(end.below, false);
+      SampleSet all = SampleSet::All(size);
+      all.Keep(ranked, false);
+      return all;
+    }
   }
 
  private:
@@ -88,69 +105,111 @@ class Ranking {
 
   // Of the items in a bracket and before it.
   struct Found {
+    void Append(const Found& other) {
+      before += other.before;
+      inside.insert(inside.end(), other.inside.begin(), other.inside.end());
+    }
+
     uint64_t before = 0;
     std::vector<Candidate> inside;
+  };
+
+  // What is found of the border before a rank.
+  struct Border {
+    std::optional<Bracket> bracket;  // none: all that have a rank are thought to be on one side
+    SampleSet below;
+    Found found = {};
+  };
+
+  // For what is read and found of a piece.
+  struct Room {
+    Value values[kPiece];
+    RangeBits words[kPiece / kWord];
+    Candidate inside[kPiece];
   };
 
   static uint64_t TieOf(uint64_t k, const PhiloxBlock& hash) { return uint64_t{hash[0]} << 32 | k; }
   uint64_t TieOf(uint64_t k) const { return TieOf(k, Philox(ties_, items_.sample(k))); }
 
-  // Calls f(first, values, bits for each word of them) for pieces of items first .. last - 1, as
-  // they compare to low .. high.
-  template <typename F>
-  void ForEachPiece(uint64_t first, uint64_t last, Value low, Value high, F f) const {
-    Value piece[kPiece];
-    RangeBits words[kPiece / kWord];
-    for (; first < last; first += kPiece) {
-      const auto values = items_.Read(first, std::min(kPiece, last - first), piece);
-      CompareToRange(values, low, high, words);
-      f(first, values, words);
+  // Returns the ranked ones among some items: a few neighbours, which cost little more than one,
+  // out of each run. Estimates how many of all have a rank, unless null.
+  std::vector<Candidate> SampleItems(uint32_t attempt, uint64_t* estimate) const {
+    constexpr uint64_t kNeighbours = 8;
+    constexpr uint64_t kRun = 8 * kNeighbours;
+    constexpr uint64_t kMostRuns = 4096;
+    const uint64_t size = items_.size();
+    const uint64_t runs = std::min(kMostRuns, size / kRun);
+    std::vector<uint64_t> firsts(runs);
+    for (uint64_t run = 0; run < runs; ++run) {
+      const uint64_t begin = size * run / runs;
+      const uint64_t choices = (size * (run + 1) / runs - begin) / kNeighbours;
+      const uint64_t chosen = Philox(ties_, run, ~uint64_t{attempt})[0] * choices >> 32;
+      firsts[run] = (begin / kNeighbours + chosen) * kNeighbours;
     }
-  }
-
-  SampleSet Ranked() const {
-    if constexpr (!std::numeric_limits<Value>::has_quiet_NaN) return SampleSet::All(items_.size());
-    SampleSet ranked(items_.size());
-    ForEachPart(executor_, items_.size(), [&](size_t, uint64_t first, uint64_t last) {
-      ForEachPiece(first, last, kLeastOf<Value>, kGreatestOf<Value>,
-                   [&](uint64_t at, absl::Span<const Value> values, const RangeBits* words) {
-                     for (size_t k = 0; k < values.size(); k += kWord) {
-                       ranked.words()[(at + k) / kWord] = words[k / kWord].inside;
-                     }
-                   });
-    });
-    return ranked;
-  }
-
-  // Returns the items with ranks below `rank`.
-  SampleSet Below(uint64_t rank) const {
-    if (rank == 0) return SampleSet(items_.size());
-    if (rank == count_) return ranked_;
-    for (uint32_t attempt = 0;; ++attempt) {
-      SampleSet set(items_.size());
-      const Bracket bracket = BracketOf(rank, attempt);
-      Found found = Compare(bracket, &set);
-      if (rank < found.before || rank - found.before > found.inside.size()) continue;
-      const uint64_t nth = rank - found.before;
-      const Place border = nth == found.inside.size() ? bracket.high : NthPlace(nth, &found.inside);
-      for (const Candidate& candidate : found.inside) {
-        const bool below = candidate.value == border.value ? TieOf(candidate.item) < border.tie
-                                                           : candidate.value < border.value;
-        if (below) set.Insert(candidate.item);
-      }
-      return set;
+    std::vector<Value> read(runs * kNeighbours);
+    for (uint64_t run = 0; run < runs; ++run) {  // cache misses, which overlap
+      Value* const values = read.data() + run * kNeighbours;
+      const auto in_place = items_.Read(firsts[run], kNeighbours, values);
+      if (in_place.data() != values) std::copy_n(in_place.begin(), kNeighbours, values);
     }
+    std::vector<Candidate> sample;
+    sample.reserve(read.size());
+    for (uint64_t k = 0; k < read.size(); ++k) {
+      const uint64_t item = firsts[k / kNeighbours] + k % kNeighbours;
+      if (read[k] == read[k]) sample.push_back({read[k], static_cast<uint32_t>(item)});
+    }
+    if (estimate != nullptr) {
+      *estimate = runs == 0 ? size : size * sample.size() / (runs * kNeighbours);
+    }
+    return sample;
   }
 
-  // Returns the place of the nth of the candidates, and reorders them. REQUIRES: nth < how many.
-  Place NthPlace(uint64_t nth, std::vector<Candidate>* candidates) const {
-    const auto found = candidates->begin() + static_cast<int64_t>(nth);
-    std::nth_element(candidates->begin(), found, candidates->end(),
-                     [](const Candidate& a, const Candidate& b) { return a.value < b.value; });
-    const Value value = found->value;
+  // Returns a bracket of the border before `rank` of n; a wider one with each attempt.
+  std::optional<Bracket> BracketOf(uint64_t rank, uint64_t n, uint32_t attempt,
+                                   const std::vector<Candidate>& sample) const {
+    constexpr double kDeviations = 3;
+    if (rank == 0 || rank >= n) return std::nullopt;
+    const auto size = static_cast<double>(sample.size());
+    const double fraction = static_cast<double>(rank) / static_cast<double>(n);
+    const double margin =
+        std::ldexp(1 + kDeviations * std::sqrt(size * fraction * (1 - fraction)), attempt);
+    const double low = size * fraction - margin;
+    const double high = size * fraction + margin;
+    Bracket bracket;
+    if (low >= 0) bracket.low = NthPlace(static_cast<uint64_t>(low), sample);
+    if (high < size) bracket.high = NthPlace(static_cast<uint64_t>(high), sample);
+    return bracket;
+  }
+
+  // Returns the place of the nth of the candidates. REQUIRES: nth < how many.
+  Place NthPlace(uint64_t nth, const std::vector<Candidate>& candidates) const {
+    using Key = decltype(OrderedKey(Value()));
+    Key least = std::numeric_limits<Key>::max();
+    Key greatest = 0;
+    for (const Candidate& candidate : candidates) {
+      least = std::min(least, OrderedKey(candidate.value));
+      greatest = std::max(greatest, OrderedKey(candidate.value));
+    }
+    // Those whose keys begin alike are few, but for ties.
+    constexpr int kBits = 12;
+    const int shift = std::max<int>(0, absl::bit_width(static_cast<Key>(greatest - least)) - kBits);
+    const auto digit = [&](const Candidate& candidate) {
+      return static_cast<size_t>((OrderedKey(candidate.value) - least) >> shift);
+    };
+    std::vector<uint32_t> counts(size_t{1} << kBits);
+    for (const Candidate& candidate : candidates) ++counts[digit(candidate)];
+    size_t alike = 0;
+    while (nth >= counts[alike]) nth -= counts[alike++];
+    std::vector<Value> values;
+    for (const Candidate& candidate : candidates) {
+      if (digit(candidate) == alike) values.push_back(candidate.value);
+    }
+    const auto found = values.begin() + static_cast<int64_t>(nth);
+    std::nth_element(values.begin(), found, values.end());
+    const Value value = *found;
+    for (auto smaller = values.begin(); smaller != found; ++smaller) nth -= *smaller < value;
     std::vector<uint64_t> ties;
-    for (const Candidate& candidate : *candidates) {
-      nth -= candidate.value < value;
+    for (const Candidate& candidate : candidates) {
       if (candidate.value == value) ties.push_back(TieOf(candidate.item));
     }
     const auto tie = ties.begin() + static_cast<int64_t>(nth);
@@ -158,104 +217,125 @@ class Ranking {
     return {value, *tie};
   }
 
-  // Returns a bracket of the border before `rank`; a wider one with each attempt.
-  Bracket BracketOf(uint64_t rank, uint32_t attempt) const {
-    constexpr double kDeviations = 3;
-    std::vector<Candidate> sample = SampleItems(attempt);
-    const auto size = static_cast<double>(sample.size());
-    const double fraction = static_cast<double>(rank) / static_cast<double>(count_);
-    const double margin =
-        std::ldexp(1 + kDeviations * std::sqrt(size * fraction * (1 - fraction)), attempt);
-    const double low = size * fraction - margin;
-    const double high = size * fraction + margin;
-    Bracket bracket;
-    if (low >= 0) bracket.low = NthPlace(static_cast<uint64_t>(low), &sample);
-    if (high < size) bracket.high = NthPlace(static_cast<uint64_t>(high), &sample);
-    return bracket;
+  // Inserts the items that have a rank, returns how many, and compares all to the brackets.
+  uint64_t Compare(SampleSet* ranked, Border* begin, Border* end) const {
+    struct Part {
+      uint64_t ranked = 0;
+      Found begin;
+      Found end;
+    };
+    std::vector<Part> parts(NumParts(items_.size()));
+    ForEachPart(executor_, items_.size(), [&](size_t p, uint64_t first, uint64_t last) {
+      Part part;
+      Room room;
+      for (uint64_t at = first; at < last; at += kPiece) {
+        const auto values = items_.Read(at, std::min(kPiece, last - at), room.values);
+        InsertRanked(at, values, &room, ranked);
+        ComparePiece(at, values, begin, &room, &part.begin);
+        ComparePiece(at, values, end, &room, &part.end);
+      }
+      const auto count = [&](const SampleSet& set) {
+        return set.Count(first / kWord, (last + kWord - 1) / kWord);
+      };
+      part.ranked = count(*ranked);
+      part.begin.before = count(begin->below);
+      part.end.before = count(end->below);
+      parts[p] = std::move(part);
+    });
+    uint64_t count = 0;
+    for (const Part& part : parts) {
+      count += part.ranked;
+      begin->found.Append(part.begin);
+      end->found.Append(part.end);
+    }
+    return count;
   }
 
-  // Returns the ranked ones among some items: a few neighbours, which cost little more than one,
-  // out of each run.
-  std::vector<Candidate> SampleItems(uint32_t attempt) const {
-    constexpr uint64_t kNeighbours = 8;
-    constexpr uint64_t kRun = 8 * kNeighbours;
-    constexpr uint64_t kMostRuns = 4096;
-    const uint64_t runs = std::min(kMostRuns, items_.size() / kRun);
-    std::vector<Candidate> sample;
-    sample.reserve(runs * kNeighbours);
-    for (uint64_t run = 0; run < runs; ++run) {
-      const uint64_t begin = items_.size() * run / runs;
-      const uint64_t choices = (items_.size() * (run + 1) / runs - begin) / kNeighbours;
-      const uint64_t chosen = Philox(ties_, run, ~uint64_t{attempt})[0] * choices >> 32;
-      const uint64_t first = (begin / kNeighbours + chosen) * kNeighbours;
-      Value piece[kNeighbours];
-      const auto values = items_.Read(first, kNeighbours, piece);
-      for (uint64_t k = 0; k < kNeighbours; ++k) {
-        if (values[k] == values[k]) sample.push_back({values[k], static_cast<uint32_t>(first + k)});
+  static void InsertRanked(uint64_t first, absl::Span<const Value> values, Room* room,
+                           SampleSet* ranked) {
+    CompareToRange(values, kLeastOf<Value>, kGreatestOf<Value>, room->words);
+    for (size_t k = 0; k < values.size(); k += kWord) {
+      ranked->words()[(first + k) / kWord] = room->words[k / kWord].inside;
+    }
+  }
+
+  void ComparePiece(uint64_t first, absl::Span<const Value> values, Border* border, Room* room,
+                    Found* found) const {
+    if (!border->bracket) return;
+    const Bracket bracket = *border->bracket;
+    CompareToRange(values, bracket.low.value, bracket.high.value, room->words);
+    Candidate* inside = room->inside;
+    for (size_t k = 0; k < values.size(); k += kWord) {
+      border->below.words()[(first + k) / kWord] = CompareWord(
+          bracket, first + k, values.subspan(k, kWord), room->words[k / kWord], &inside);
+    }
+    found->inside.insert(found->inside.end(), room->inside, inside);
+  }
+
+  // Appends the items of a word that are in the bracket, and returns the bits of those before it.
+  uint64_t CompareWord(const Bracket& bracket, uint64_t first, absl::Span<const Value> values,
+                       const RangeBits& bits, Candidate** to) const {
+    uint64_t ties = 0;
+    Candidate* next = *to;
+    for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
+      const int k = absl::countr_zero(inside);
+      const Value value = values[k];
+      *next++ = {value, static_cast<uint32_t>(first + k)};
+      if (value == bracket.low.value || value == bracket.high.value) {
+        ties |= inside & -inside;
+        --next;
       }
     }
-    return sample;
+    *to = next;
+    return ties == 0 ? bits.below : bits.below | CompareTies(bracket, first, values, ties, to);
   }
 
-  // Inserts the items before the bracket.
-  Found Compare(const Bracket& bracket, SampleSet* set) const {
-    std::vector<Found> parts(NumParts(items_.size()));
-    ForEachPart(executor_, items_.size(), [&](size_t part, uint64_t first, uint64_t last) {
-      Found found;
-      ForEachPiece(first, last, bracket.low.value, bracket.high.value,
-                   [&](uint64_t at, absl::Span<const Value> values, const RangeBits* words) {
-                     for (size_t k = 0; k < values.size(); k += kWord) {
-                       set->words()[(at + k) / kWord] = CompareWord(
-                           bracket, at + k, values.subspan(k, kWord), words[k / kWord], &found);
-                     }
-                   });
-      found.before = set->Count(first / kWord, (last + kWord - 1) / kWord);
-      parts[part] = std::move(found);
-    });
-    Found all;
-    size_t inside = 0;
-    for (const Found& found : parts) inside += found.inside.size();
-    all.inside.reserve(inside);
-    for (const Found& found : parts) {
-      all.before += found.before;
-      all.inside.insert(all.inside.end(), found.inside.begin(), found.inside.end());
-    }
-    return all;
-  }
-
-  // Adds the items of a word that are in the bracket, and returns the bits of those before it.
-  uint64_t CompareWord(const Bracket& bracket, uint64_t first, absl::Span<const Value> values,
-                       const RangeBits& bits, Found* found) const {
+  // The same for items with the value of an end of the bracket, which go by their hashes.
+  uint64_t CompareTies(const Bracket& bracket, uint64_t first, absl::Span<const Value> values,
+                       uint64_t ties, Candidate** to) const {
     constexpr int kMany = 16;  // so that 64 hashes at once cost less
     PhiloxBlock hashes[kWord];
-    const bool many = absl::popcount(bits.inside) >= kMany;
+    const bool many = absl::popcount(ties) >= kMany;
     if (many) {
       PhiloxOfSamples(
           ties_, [&](size_t k) { return items_.sample(first + k); },
           absl::MakeSpan(hashes, values.size()));
     }
-    uint64_t before = bits.below;
-    for (uint64_t inside = bits.inside; inside != 0; inside &= inside - 1) {
-      const int k = absl::countr_zero(inside);
+    uint64_t before = 0;
+    for (; ties != 0; ties &= ties - 1) {
+      const int k = absl::countr_zero(ties);
       const Value value = values[k];
-      if (value == bracket.low.value || value == bracket.high.value) {
-        const uint64_t tie = many ? TieOf(first + k, hashes[k]) : TieOf(first + k);
-        if (value == bracket.low.value && tie < bracket.low.tie) {
-          before |= uint64_t{1} << k;
-          continue;
-        }
-        if (value == bracket.high.value && tie >= bracket.high.tie) continue;
+      const uint64_t tie = many ? TieOf(first + k, hashes[k]) : TieOf(first + k);
+      if (value == bracket.low.value && tie < bracket.low.tie) {
+        before |= ties & -ties;
+      } else if (value != bracket.high.value || tie < bracket.high.tie) {
+        *(*to)++ = {value, static_cast<uint32_t>(first + k)};
       }
-      found->inside.push_back({value, static_cast<uint32_t>(first + k)});
     }
     return before;
+  }
+
+  // Inserts all items before `rank` of n, or returns false if the guess of the border was wrong.
+  bool Settle(uint64_t rank, uint64_t n, const SampleSet& ranked, Border* border) const {
+    if (!border->bracket) {
+      if (rank == n) border->below = ranked;
+      return rank == 0 || rank == n;
+    }
+    const auto& [before, inside] = border->found;
+    if (rank < before || rank - before > inside.size()) return false;
+    const uint64_t nth = rank - before;
+    const Place place = nth == inside.size() ? border->bracket->high : NthPlace(nth, inside);
+    for (const Candidate& candidate : inside) {
+      bool below = candidate.value < place.value;  // half of them: not to be guessed by a branch
+      if (candidate.value == place.value) below = TieOf(candidate.item) < place.tie;
+      border->below.words()[candidate.item / kWord] |= uint64_t{below} << candidate.item % kWord;
+    }
+    return true;
   }
 
   const Items& items_;
   const PhiloxKey ties_;
   const Executor* const executor_;
-  const SampleSet ranked_;
-  const uint64_t count_ = ranked_.Count();
 };
 
 }  // namespace subset::sampling

@@ -60,10 +60,11 @@ StaleSlots StalestSlots(const PlanInput& input, const Population& population) {
     const uint64_t n = population.count(g);
     const StepItems items(steps, population, first, n);
     const Ranking<StepItems> ranking(items, ties, input.executor);
-    const uint64_t count =
-        std::min(n, std::max<uint64_t>(1, FloorFraction(input.spec.guard.stale_fraction, n)));
-    ForEachMember(ranking.Between(n - count, n, false),
-                  [&](uint64_t k) { stale.Insert(first + k); });
+    const auto oldest = [&](uint64_t ranked) -> RankBand {
+      const uint64_t count = FloorFraction(input.spec.guard.stale_fraction, ranked);
+      return {ranked - std::min(ranked, std::max<uint64_t>(1, count)), ranked};
+    };
+    ForEachMember(ranking.Between(oldest, false), [&](uint64_t k) { stale.Insert(first + k); });
   }
   return StaleSlots(std::move(stale), population);
 }
