@@ -49,9 +49,9 @@ bool ReadsScores(const PlanInput& input) {
 
 }  // namespace
 
-CellPlan::CellPlan(const PlanInput& input, const Population& population, CellLayout layout)
-    : num_samples_(population.num_samples),
-      num_eligible_(population.size()),
+CellPlan::CellPlan(const PlanInput& input, uint64_t num_eligible, CellLayout layout)
+    : num_samples_(input.num_samples),
+      num_eligible_(num_eligible),
       epoch_(input.key.epoch),
       stored_(ReadsScores(input)),
       layout_(std::move(layout)),

@@ -26,9 +26,9 @@ namespace subset::sampling {
 // of a member in the layout.
 class CellPlan final : public EpochPlan {
  public:
-  // At least one slot. Time and 4 bytes for each slot of a remainder, where several cells have one;
-  // with exact quotas, for every slot.
-  CellPlan(const PlanInput& input, const Population& population, CellLayout layout);
+  // At least one slot; cells of some of the `num_eligible` samples. Time and 4 bytes for each slot
+  // of a remainder, where several cells have one; with exact quotas, for every slot.
+  CellPlan(const PlanInput& input, uint64_t num_eligible, CellLayout layout);
 
   const PlanTraits& traits() const override { return traits_; }
   void Draw(uint64_t position, absl::Span<uint32_t> indices, absl::Span<double> probabilities,

@@ -36,6 +36,19 @@ void ForEachStratum(const PlanInput& input, const Population& population, bool b
   }
 }
 
+// One cell of members 0 .. count - 1.
+CellLayout AlikeCell(uint64_t count, uint64_t slots) {
+  Cell cell;
+  cell.count = count;
+  cell.slots = slots;
+  cell.expected_slots = static_cast<double>(slots);
+  cell.inverse_target = static_cast<double>(count);
+  CellLayout layout;
+  layout.cells.push_back(cell);
+  layout.mass = static_cast<double>(slots);
+  return layout;
+}
+
 uint64_t TotalSlots(const CellLayout& layout) {
   uint64_t slots = 0;
   for (const Cell& cell : layout.cells) slots += cell.slots;
@@ -92,15 +105,17 @@ SampleSet CellLayout::SplitSet(uint64_t num_samples) const {
 }
 
 CellLayout UniformCells(const Population& population, uint64_t slots) {
-  Cell cell;
-  cell.count = population.size();
-  cell.slots = slots;
-  cell.expected_slots = static_cast<double>(slots);
-  cell.inverse_target = static_cast<double>(population.size());
-  CellLayout layout;
-  layout.cells.push_back(cell);
-  layout.mass = static_cast<double>(slots);
+  CellLayout layout = AlikeCell(population.size(), slots);
   if (population.size() < population.num_samples) layout.strata = population.strata;
+  return layout;
+}
+
+CellLayout MemberCells(const PlanInput& input, const SampleSet& members, uint64_t slots) {
+  Population all;
+  all.num_samples = input.num_samples;
+  SplitSlots split(all, members, input.executor);
+  CellLayout layout = AlikeCell(split.NumberFrom(all.num_samples, true), slots);
+  layout.split = std::move(split);
   return layout;
 }
 

@@ -54,6 +54,9 @@ struct CellLayout {
 // Every sample alike: one cell.
 CellLayout UniformCells(const Population& population, uint64_t slots);
 
+// The same for the samples of a set, of which there are some.
+CellLayout MemberCells(const PlanInput& input, const SampleSet& members, uint64_t slots);
+
 // One cell for each stratum, `slots` shared out by spec.proportion. Where there are too few slots
 // for every stratum, mu is taken over the rounding too: weights are then unbiased over epochs only.
 // Exact quotas give the order, too.

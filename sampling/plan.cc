@@ -73,18 +73,25 @@ absl::Status NothingToDraw(absl::string_view why) {
                     "NOTHING_TO_DRAW");
 }
 
+absl::StatusOr<uint64_t> NumSlots(const SamplerSpec& spec, uint64_t eligible) {
+  if (eligible == 0) return NothingToDraw("no sample passes the filter");
+  const uint64_t slots = FloorFraction(spec.draw.fraction, eligible);
+  if (slots > 0) return slots;
+  return NothingToDraw(
+      absl::StrCat("draw.fraction ", spec.draw.fraction, " of ", eligible, " samples is 0"));
+}
+
+// Whether strata are cells of a uniform plan: where they change a share, an order or a weight.
+bool HasStratumCells(const SamplerSpec& spec) {
+  return !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas ||
+         spec.weight.target == Weight::Target::kBalanced;
+}
+
 // Shares, or every sample alike.
 absl::StatusOr<CellLayout> UniformLayout(const PlanInput& input, const Population& population) {
-  const SamplerSpec& spec = input.spec;
-  const uint64_t slots = FloorFraction(spec.draw.fraction, population.size());
-  if (slots == 0) {
-    return NothingToDraw(absl::StrCat("draw.fraction ", spec.draw.fraction, " of ",
-                                      population.size(), " samples is 0"));
-  }
-  // Strata are cells where they change a share, an order or a weight.
-  const bool by_stratum = !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas ||
-                          spec.weight.target == Weight::Target::kBalanced;
-  return by_stratum ? StratumCells(input, population, slots) : UniformCells(population, slots);
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, NumSlots(input.spec, population.size()));
+  return HasStratumCells(input.spec) ? StratumCells(input, population, slots)
+                                     : UniformCells(population, slots);
 }
 
 // The plan of an epoch whose filter reads scores: who was eligible is kept with it.
@@ -132,7 +139,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
   }
   if (form == Form::kUniform) {
     SUBSET_ASSIGN_OR_RETURN(CellLayout layout, UniformLayout(input, population));
-    return std::make_unique<CellPlan>(input, population, std::move(layout));
+    return std::make_unique<CellPlan>(input, population.size(), std::move(layout));
   }
   SampleSet set(0);
   if (stored != nullptr) {
@@ -146,7 +153,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> NewPlan(const PlanInput& input,
   CellLayout layout = form == Form::kPruned ? PrunedCells(input, population, set)
                                             : ChosenCells(input, population, set);
   if (layout.cells.empty()) return absl::DataLossError("stored plan holds no eligible sample");
-  return std::make_unique<CellPlan>(input, population, std::move(layout));
+  return std::make_unique<CellPlan>(input, population.size(), std::move(layout));
 }
 
 // Whether the plan, given its population, depends on what the run has reported.
@@ -172,25 +179,45 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParseFor(const PlanInput& input,
       absl::StrCat("stored plan of ", serialized.size(), " bytes, but this plan stores nothing"));
 }
 
-// Adds what goes around a plan of any form.
+// Adds what goes around a plan of any form; `eligible` are the samples that pass its filter.
 absl::StatusOr<std::unique_ptr<EpochPlan>> Complete(
-    const PlanInput& input, absl::StatusOr<std::unique_ptr<EpochPlan>> plan) {
+    const PlanInput& input, const SampleSet* eligible,
+    absl::StatusOr<std::unique_ptr<EpochPlan>> plan) {
   if (!plan.ok()) return plan;
   // Draws with replacement see to it themselves.
   if (input.spec.weight.normalise == Weight::Normalise::kSelf && FormOf(input) != Form::kWeighted) {
     *plan = std::make_unique<SelfNormalisedPlan>(input.batch_size, *std::move(plan));
   }
   if (!FilterReadsScores(input.spec)) return plan;
-  return std::make_unique<FilteredPlan>(SerializePopulation(*input.population, input.key.epoch),
-                                        *std::move(plan));
+  return std::make_unique<FilteredPlan>(
+      SerializeSampleSet(*eligible, input.num_samples, input.key.epoch), *std::move(plan));
+}
+
+// Whether an epoch is of all samples that pass a filter over scores, which are alike. They are
+// found in their set then: to write them out for a single epoch would cost more than all else.
+bool DrawsAllThatPass(const PlanInput& input) {
+  return FilterReadsScores(input.spec) && !input.population.has_value() &&
+         FormOf(input) == Form::kUniform && !HasStratumCells(input.spec);
+}
+
+absl::StatusOr<std::unique_ptr<EpochPlan>> PlanOfAll(const PlanInput& input,
+                                                     const SampleSet& eligible) {
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, NumSlots(input.spec, eligible.Count()));
+  CellLayout layout = MemberCells(input, eligible, slots);
+  const uint64_t count = layout.cells[0].count;
+  return Complete(input, &eligible, std::make_unique<CellPlan>(input, count, std::move(layout)));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildPlan(const PlanInput& input) {
+  if (DrawsAllThatPass(input)) {
+    SUBSET_ASSIGN_OR_RETURN(const SampleSet eligible, EligibleSamples(input));
+    return PlanOfAll(input, eligible);
+  }
   PlanInput own = input;
   SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
-  return Complete(own, NewPlan(own, nullptr));
+  return Complete(own, own.population->eligible.get(), NewPlan(own, nullptr));
 }
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
@@ -198,7 +225,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
   PlanInput own = input;
   if (!FilterReadsScores(input.spec)) {
     SUBSET_ASSIGN_OR_RETURN(own.population, BuildPopulation(input));
-    return Complete(own, ParseFor(own, serialized));
+    return Complete(own, nullptr, ParseFor(own, serialized));
   }
   uint64_t size = 0;
   if (serialized.size() >= sizeof(size)) std::memcpy(&size, serialized.data(), sizeof(size));
@@ -208,8 +235,11 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> ParsePlan(const PlanInput& input,
                                             " bytes lacks its ", size,
                                             " bytes of eligible samples"));
   }
-  SUBSET_ASSIGN_OR_RETURN(own.population, ParsePopulation(input, serialized.substr(0, size)));
-  return Complete(own, ParseFor(own, serialized.substr(size)));
+  SUBSET_ASSIGN_OR_RETURN(SampleSet eligible, ParseSampleSet(serialized.substr(0, size),
+                                                             input.num_samples, input.key.epoch));
+  if (DrawsAllThatPass(input)) return PlanOfAll(input, eligible);
+  SUBSET_ASSIGN_OR_RETURN(own.population, PopulationOf(input, std::move(eligible)));
+  return Complete(own, own.population->eligible.get(), ParseFor(own, serialized.substr(size)));
 }
 
 }  // namespace subset::sampling

@@ -93,18 +93,10 @@ absl::StatusOr<Population> BuildPopulation(const PlanInput& input) {
   if (input.population.has_value()) return *input.population;
   if (!HasFilter(input.spec)) return Gather(input, nullptr);
   SUBSET_ASSIGN_OR_RETURN(SampleSet eligible, EligibleSamples(input));
-  return Gather(input, std::make_shared<SampleSet>(std::move(eligible)));
+  return PopulationOf(input, std::move(eligible));
 }
 
-std::string SerializePopulation(const Population& population, uint64_t epoch) {
-  const uint64_t n = population.num_samples;
-  if (population.eligible != nullptr) return SerializeSampleSet(*population.eligible, n, epoch);
-  return SerializeSampleSet(SampleSet::All(n), n, epoch);
-}
-
-absl::StatusOr<Population> ParsePopulation(const PlanInput& input, absl::string_view serialized) {
-  SUBSET_ASSIGN_OR_RETURN(SampleSet eligible,
-                          ParseSampleSet(serialized, input.num_samples, input.key.epoch));
+absl::StatusOr<Population> PopulationOf(const PlanInput& input, SampleSet eligible) {
   return Gather(input, std::make_shared<SampleSet>(std::move(eligible)));
 }
 

@@ -46,11 +46,8 @@ bool ReadsStrata(const SamplerSpec& spec);
 // of the wrong type, or makes too many strata.
 absl::StatusOr<Population> BuildPopulation(const PlanInput& input);
 
-// For plans whose filter reads scores, which change: a bit for each sample of the dataset.
-std::string SerializePopulation(const Population& population, uint64_t epoch);
-// Returns the population with the strata of `input`. Returns kDataLoss where the bytes are damaged
-// or of another epoch or size; else as BuildPopulation.
-absl::StatusOr<Population> ParsePopulation(const PlanInput& input, absl::string_view serialized);
+// The same where `eligible` are known to be the samples that pass the filter.
+absl::StatusOr<Population> PopulationOf(const PlanInput& input, SampleSet eligible);
 
 }  // namespace subset::sampling
 
