@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/cpu_limit.h"
+
 namespace subset {
 namespace {
 
@@ -48,7 +50,7 @@ void ThreadExecutor::Run(size_t parts, absl::FunctionRef<void(size_t part)> work
 }
 
 const Executor& AllThreads() {
-  static const Executor& executor = *new ThreadExecutor(std::thread::hardware_concurrency());
+  static const Executor& executor = *new ThreadExecutor(UsableCpus());
   return executor;
 }
 

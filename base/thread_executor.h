@@ -25,7 +25,7 @@ class ThreadExecutor final : public Executor {
   const size_t threads_;
 };
 
-// Returns one with as many threads as the machine runs at once.
+// Returns one with as many threads as can run at once (cpu_limit.h).
 const Executor& AllThreads();
 
 }  // namespace subset

@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/log.h"
+#include "base/malloc.h"
 #include "base/thread_executor.h"
 #include "bench/draw/contenders.h"
 #include "bench/draw/rounds.h"
@@ -279,6 +280,8 @@ int Run(int argc, char** argv) {
   app.add_option("--only", only, "Measure this case only: combined, score, ...");
   app.add_option("--json", json, "Write the rows to this file");
   CLI11_PARSE(app, argc, argv);
+
+  KeepFreedMemory();  // as subsetd does
 
   absl::PrintF("N = %d; plans opened by %d threads, the pass is that of one; (x): ours over it.\n",
                n, threads);

@@ -7,7 +7,6 @@
 // and a ratio is the median of the rounds' ratios.
 
 #include <grpcpp/grpcpp.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +19,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/malloc.h"
 #include "bench/figures.h"
 #include "bench/served/child_server.h"
 #include "bench/served/echo_server.h"
@@ -183,10 +183,7 @@ int Run(int argc, char** argv) {
   app.add_option("--batches", batches, "Batches per round and way")->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
 
-  // As subsetd does, in every process of the run.
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-  mallopt(M_TOP_PAD, 1 << 20);
+  KeepFreedMemory();  // as subsetd does, in every process of the run
   const std::string message = StaticBatch();
   ChildServer subset_server([] { return StartSubsetServer(); });
   ChildServer echo_server([&] { return StartEchoServer(message); });
