@@ -17,14 +17,12 @@ namespace subset::sampling {
 // What is learned so far: a value; a function of the updates alone, with the same bits on every
 // machine. Not thread-safe. O(groups) a call.
 //
-//  - GROUP_DRO (Sagawa et al. 2020): q_g <- q_g exp(eta (l_g + adjustment / sqrt(n_g))),
-//  normalised.
+//  - GROUP_DRO (Sagawa et al. 2020): q_g <- q_g exp(eta (l_g + adjustment / sqrt(n_g))), normalised.
 //    l_g is the mean loss of the group in a message; an absent group keeps its last one.
 //  - DOREMI (Xie et al. 2023): q <- (1 - epsilon) softmax(log q + eta l) + epsilon / G. l_g is the
-//    mean of max(0, loss - irreducible loss), last one kept. The paper clips by token; what is
-//    reported by sample only comes near it.
-//  - ODM (Albalak et al. 2023): R_g += (l_g / 10) / p_g for the groups observed; at its t-th
-//  message
+//    mean of max(0, loss - irreducible loss), or of the loss where there is no column of those; the
+//    last one is kept. The paper clips by token; what is reported by sample only comes near it.
+//  - ODM (Albalak et al. 2023): R_g += (l_g / 10) / p_g for the groups observed; at its t-th message
 //    e_t = min(1/G, sqrt(ln G / (G t))), p_g = (1 - G e_t) softmax(e_(t-1) R)_g + e_t, e_0 = 1/G.
 //
 // Weights are kept as logarithms: no number of messages makes one vanish.

@@ -114,7 +114,7 @@ constexpr PresetParameter kQualityParameters[] = {
      [](SamplerSpec& s, double v) { s.eligible.all[0].low = v; },
      [](double v) { return v >= 0 && v < 1; }},
     {"minimum_keep", 0.0, "[0, 1]",
-     "share of each group that stays whatever its quality; needs the column `within`",
+     "share of each group of `within` that stays whatever its quality; without it all are one",
      [](SamplerSpec& s, double v) { s.eligible.all[0].minimum_keep = v; }, nullptr},
 };
 constexpr PresetParameter kTemperatureParameters[] = {
