@@ -13,6 +13,7 @@
 #include "sampling/parts.h"
 #include "sampling/philox_of_samples.h"
 #include "sampling/preference.h"
+#include "sampling/stratum_parts.h"
 
 namespace subset::sampling {
 namespace {
@@ -62,11 +63,13 @@ absl::StatusOr<DrawnSlots> DrawIndependent(const PlanInput& input, const Populat
     pi = std::move(inner.probabilities);
     const std::vector<double> targets = PreferredTargets(
         input, population, pi, input.spec.draw.fraction * static_cast<double>(population.size()));
-    for (size_t g = 0; g < targets.size(); ++g) {
+    ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
       const auto values = absl::MakeSpan(pi).subspan(population.first(g), population.count(g));
-      const double level = WaterLevel(values, {1}, targets[g]);
-      for (double& v : values) v = AtLevel(v, 1, level);
-    }
+      const double level = WaterLevel(values, {1}, targets[g], executor);
+      ForEachPart(executor, values.size(), [&](size_t, uint64_t first, uint64_t last) {
+        for (double& v : values.subspan(first, last - first)) v = AtLevel(v, 1, level);
+      });
+    });
   }
   drawn.slots = Toss(input, population, pi);
   drawn.mass = static_cast<double>(drawn.slots.size());

@@ -283,15 +283,17 @@ InnerDraw CappedDraw(PlanInput input, const Population& population, const Shares
   guard.refresh = by_target < 1 ? guard.refresh / (1 - by_target) : 0;
   InnerDraw draw = InnerProbabilities(input, population);
   const std::vector<double> inverse_targets = InverseTargets(input, population);
-  for (size_t g = 0; g < population.num_strata(); ++g) {
+  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
     const double share = population.num_strata() == 1 ? 1 : shares.share(g);
-    const uint64_t end = population.first(g) + population.count(g);
-    for (uint64_t slot = population.first(g); slot < end; ++slot) {
-      double& q = draw.probabilities[slot];
-      q = (1 - by_target) * share * q + by_target / inverse_targets[g];
-    }
-  }
-  CapRepeats(cap, absl::MakeSpan(draw.probabilities));
+    const auto stratum =
+        absl::MakeSpan(draw.probabilities).subspan(population.first(g), population.count(g));
+    ForEachPart(executor, stratum.size(), [&](size_t, uint64_t first, uint64_t last) {
+      for (double& q : stratum.subspan(first, last - first)) {
+        q = (1 - by_target) * share * q + by_target / inverse_targets[g];
+      }
+    });
+  });
+  CapRepeats(cap, input.executor, absl::MakeSpan(draw.probabilities));
   return draw;
 }
 

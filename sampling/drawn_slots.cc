@@ -6,8 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "sampling/inclusion.h"
+#include "sampling/merge_parts.h"
 #include "sampling/proportion.h"
 #include "sampling/shares.h"
+#include "sampling/stratum_parts.h"
 
 namespace subset::sampling {
 
@@ -37,12 +39,18 @@ std::vector<double> StratumTargets(const PlanInput& input, const Population& pop
 
 std::vector<double> PreferredTargets(const PlanInput& input, const Population& population,
                                      absl::Span<const double> values, double slots) {
-  std::vector<double> counts;
-  for (size_t g = 0; g < population.num_strata(); ++g) {
+  std::vector<double> counts(population.num_strata());
+  ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
     const auto stratum = values.subspan(population.first(g), population.count(g));
-    counts.push_back(static_cast<double>(
-        std::count_if(stratum.begin(), stratum.end(), [](double v) { return v > 0; })));
-  }
+    counts[g] = MergeParts(
+        executor, stratum.size(),
+        [stratum](uint64_t first, uint64_t last) {
+          const auto part = stratum.subspan(first, last - first);
+          return static_cast<double>(
+              std::count_if(part.begin(), part.end(), [](double v) { return v > 0; }));
+        },
+        [](double part, double* all) { *all += part; });
+  });
   return StratumTargets(input, population, counts, slots);
 }
 

@@ -4,24 +4,40 @@
 #include <cmath>
 #include <limits>
 
+#include "sampling/merge_parts.h"
+
 namespace subset::sampling {
 
-double WaterLevel(absl::Span<const double> values, absl::Span<const double> caps, double total) {
-  const auto cap = [&](size_t i) { return caps[caps.size() == 1 ? 0 : i]; };
+double WaterLevel(absl::Span<const double> values, absl::Span<const double> caps, double total,
+                  const Executor* executor) {
+  struct Sums {
+    double capped = 0;  // of the caps that are reached
+    double below = 0;   // of the values of the others
+  };
+  const auto sums_at = [&](double level) {
+    return MergeParts(
+        executor, values.size(),
+        [&](uint64_t first, uint64_t last) {
+          Sums sums;
+          for (uint64_t i = first; i < last; ++i) {
+            if (values[i] == 0) continue;
+            const double cap = caps[caps.size() == 1 ? 0 : i];
+            const bool reached = level * values[i] >= cap;
+            sums.capped += reached ? cap : 0;
+            sums.below += reached ? 0 : values[i];
+          }
+          return sums;
+        },
+        [](const Sums& part, Sums* all) {
+          all->capped += part.capped;
+          all->below += part.below;
+        });
+  };
   double level = 0;
   for (bool grew = total > 0; grew;) {
-    double rest = total;  // what is left to those below their caps
-    double sum = 0;       // of their values
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (values[i] == 0) continue;
-      if (level * values[i] >= cap(i)) {
-        rest -= cap(i);
-      } else {
-        sum += values[i];
-      }
-    }
-    if (sum == 0) return level == 0 ? 0 : std::numeric_limits<double>::infinity();
-    const double next = rest / sum;
+    const Sums sums = sums_at(level);
+    if (sums.below == 0) return level == 0 ? 0 : std::numeric_limits<double>::infinity();
+    const double next = (total - sums.capped) / sums.below;
     grew = next > level;
     level = std::max(level, next);
   }

@@ -7,14 +7,17 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/executor.h"
 #include "sampling/philox.h"
 
 namespace subset::sampling {
 
 // Returns c such that the sum of min(cap, c v) over all v is `total`; infinity where that takes
 // every positive v to its cap, 0 where nothing is positive or asked for. `caps`: one for each v, or
-// one for all. v >= 0. A pass for each time that something new is capped, a few in practice.
-double WaterLevel(absl::Span<const double> values, absl::Span<const double> caps, double total);
+// one for all. v >= 0. A pass for each time that something new is capped, a few in practice; in
+// parts by the executor (null: the calling thread).
+double WaterLevel(absl::Span<const double> values, absl::Span<const double> caps, double total,
+                  const Executor* executor = nullptr);
 
 // min(cap, c v), where c may be infinite and 0 v is 0.
 double AtLevel(double value, double cap, double level);

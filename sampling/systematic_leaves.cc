@@ -12,6 +12,7 @@
 #include "sampling/inclusion.h"
 #include "sampling/inner_draw.h"
 #include "sampling/leaf_scale.h"
+#include "sampling/merge_parts.h"
 #include "sampling/parts.h"
 #include "sampling/stratum_parts.h"
 
@@ -22,24 +23,38 @@ using Unscored = Guard::Unscored;
 
 // Caps what is certain of `count` draws, so that it takes none of the range of leaves, and returns
 // the scale of the others.
-LeafScale CapCertain(uint64_t count, absl::Span<double> values) {
-  const double level = WaterLevel(values, {1}, static_cast<double>(std::max<uint64_t>(1, count)));
+LeafScale CapCertain(uint64_t count, const Executor* executor, absl::Span<double> values) {
+  const double level =
+      WaterLevel(values, {1}, static_cast<double>(std::max<uint64_t>(1, count)), executor);
   const bool all = std::isinf(level);  // every positive one is certain
-  ScoreSummary others;
-  double sum = 0;
-  for (double& v : values) {
-    if (v == 0) continue;
-    if (all) v = 1;
-    if (all || level * v < 1) {
-      ++others.samples;
-      sum += v;
-    } else {
-      v = std::min(v, 2 / level);  // still above the others when they have become whole numbers
-    }
-    others.largest = std::max(others.largest, v);
-  }
-  const LeafScale unit(1, others, 0);
-  return LeafScale(1, others, std::ldexp(sum, unit.parameters().score_exponent));
+  struct Part {
+    ScoreSummary others;
+    double sum = 0;
+  };
+  const Part part = MergeParts(
+      executor, values.size(),
+      [&](uint64_t first, uint64_t last) {
+        Part own;
+        for (double& v : values.subspan(first, last - first)) {
+          if (v == 0) continue;
+          if (all) v = 1;
+          if (all || level * v < 1) {
+            ++own.others.samples;
+            own.sum += v;
+          } else {
+            v = std::min(v, 2 / level);  // still above the others when they are whole numbers
+          }
+          own.others.largest = std::max(own.others.largest, v);
+        }
+        return own;
+      },
+      [](const Part& own, Part* merged) {
+        merged->others.samples += own.others.samples;
+        merged->others.largest = std::max(merged->others.largest, own.others.largest);
+        merged->sum += own.sum;
+      });
+  const LeafScale unit(1, part.others, 0);
+  return LeafScale(1, part.others, std::ldexp(part.sum, unit.parameters().score_exponent));
 }
 
 SystematicLeaves AlikeLeaves(const PlanInput& input, const Population& population) {
@@ -79,10 +94,17 @@ SystematicLeaves LeavesOfValues(const PlanInput& input, const Population& popula
       PreferredTargets(input, population, values, static_cast<double>(slots));
   std::vector<uint64_t> clamped(population.num_strata());
   const auto fill = [&](absl::Span<Leaf> leaves, SumPart sum_part) {
-    RunParts(input.executor, population.num_strata(), [&](size_t g) {
-      const auto own = values.subspan(population.first(g), population.count(g));
-      const LeafScale scale = CapCertain(static_cast<uint64_t>(Snapped(targets[g])), own);
-      clamped[g] = scale.Encode(own, leaves.subspan(population.first(g), own.size()));
+    ForEachStratum(input.executor, population, [&](size_t g, const Executor* executor) {
+      const uint64_t begin = population.first(g);
+      const auto own = values.subspan(begin, population.count(g));
+      const LeafScale scale = CapCertain(static_cast<uint64_t>(Snapped(targets[g])), executor, own);
+      clamped[g] = MergeParts(
+          executor, own.size(),
+          [&](uint64_t first, uint64_t last) {
+            return scale.Encode(own.subspan(first, last - first),
+                                leaves.subspan(begin + first, last - first));
+          },
+          [](uint64_t part, uint64_t* all) { *all += part; });
     });
     ForEachPart(input.executor, leaves.size(),
                 [&](size_t, uint64_t first, uint64_t last) { sum_part(first, last); });

@@ -175,14 +175,14 @@ TEST(GuardTest, AFloorByTargetEqualsAFloorInsideStrataWhereSharesAreTheTargets) 
 
 TEST(GuardTest, ACapCutsOffRepeatsAndGivesThemToTheOthersInProportion) {
   std::vector<double> q = {.5, .3, .1, .06, .04};
-  CapRepeats(.3, absl::MakeSpan(q));
+  CapRepeats(.3, nullptr, absl::MakeSpan(q));
   // .3 + .3 capped; .4 left to .1 : .06 : .04.
   ExpectClose(q, {.3, .3, .2, .12, .08}, 1e-12);
   q = {.9, .1, 0, 0};
-  CapRepeats(.4, absl::MakeSpan(q));  // two at the cap; the rest to the zeros
+  CapRepeats(.4, nullptr, absl::MakeSpan(q));  // two at the cap; the rest to the zeros
   ExpectClose(q, {.4, .4, .1, .1}, 1e-12);
   q = {.25, .25, .25, .25};
-  CapRepeats(.25, absl::MakeSpan(q));
+  CapRepeats(.25, nullptr, absl::MakeSpan(q));
   ExpectClose(q, {.25, .25, .25, .25}, 1e-12);
 }
 
