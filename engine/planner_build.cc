@@ -32,6 +32,14 @@ absl::Status CheckDrawnTogether(const SamplerVersion& sampler, const v1::Run& ru
       "SNAPSHOT_TOO_LONG");
 }
 
+// The sampler was right when it was made: what does not fit is a column that was replaced since.
+absl::Status AtOpening(const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  return WithReason(
+      WithField(absl::FailedPreconditionError(status.message()), ErrorField(status).value_or("")),
+      "COLUMN_UNFIT");
+}
+
 }  // namespace
 
 struct Planner::Built {
@@ -142,7 +150,9 @@ absl::Status Planner::WritePlan(const std::string& bytes, Built* built) {
 absl::Status Planner::Open(const std::shared_ptr<Run>& run, uint64_t epoch,
                            v1::Epoch::Opened reason,
                            const std::shared_ptr<const ProvidedContent>& provided) {
-  SUBSET_ASSIGN_OR_RETURN(Built built, Build(*run, epoch, reason, provided));
+  absl::StatusOr<Built> result = Build(*run, epoch, reason, provided);
+  if (!result.ok()) return AtOpening(result.status());
+  Built built = *std::move(result);
   auto record = std::make_shared<log::v1::Record>();
   record->set_time_micros(absl::ToUnixMicros(clock_->Now()));
   *record->mutable_epoch_opened() = built.opened;

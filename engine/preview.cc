@@ -139,6 +139,11 @@ void AddWarnings(const sampling::PlanInput& input, const sampling::PlanTraits& t
   if (input.spec.select.has_value()) {
     warn("batches are pools: what Select keeps of them depends on fresh scores, so is not counted");
   }
+  const sampling::Proportion& proportion = input.spec.proportion;
+  if (proportion.kind == sampling::Proportion::Kind::kUnimax &&
+      proportion.max_epochs <= input.spec.draw.fraction) {
+    warn("proportion.max_epochs passes just fill the epoch: UNIMAX is left with natural shares");
+  }
   if (traits.clamped_leaves > 0) {
     warn(absl::StrCat(traits.clamped_leaves, " preferences are outside the range of weights"));
   }

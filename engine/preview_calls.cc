@@ -72,6 +72,12 @@ absl::StatusOr<LocalEngine::Planned> LocalEngine::Plan(const v1::PlannedEpoch& r
     planned.definition.spec = sampler->spec;
     planned.sampler_version = sampler->proto.version();
   }
+  if (planned.definition.spec.draw.kind == sampling::Draw::Kind::kProvided) {
+    return WithReason(
+        absl::FailedPreconditionError(
+            "draw.kind PROVIDED draws what is handed in: there is no plan to look at"),
+        "EPOCH_NOT_PROVIDED");
+  }
   return planned;
 }
 

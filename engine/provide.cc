@@ -1,6 +1,5 @@
 #include "engine/provide.h"
 
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -81,16 +80,18 @@ absl::Status ProvisionInProgress::Take(const v1::ProvideEpochRequest::Chunk& chu
     uint64_t index = 0;
     std::memcpy(&index, chunk.indices().data() + i * width, width);
     if (index >= num_samples_) {
-      return InvalidField("chunk.indices", absl::StrCat("[", i, "] is ", index, ", outside [0, ",
-                                                        num_samples_, ")"));
+      return InvalidField("chunk.indices", absl::StrCat("of position ", known + i, " is ", index,
+                                                        ", outside [0, ", num_samples_, ")"));
     }
     epoch_.indices.push_back(static_cast<uint32_t>(index));
   }
   const std::vector<double> expected = DecodeValues<double>(chunk.expected());
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (std::isfinite(expected[i]) && expected[i] > 0) continue;
-    return InvalidField("chunk.expected",
-                        absl::StrCat("[", i, "] is ", expected[i], ", outside (0, infinity)"));
+    const double mu = expected[i];
+    if (mu >= sampling::kLeastExpected && mu <= sampling::kLargestExpected) continue;
+    return InvalidField("chunk.expected", absl::StrCat("of position ", known + i, " is ", mu,
+                                                       ", outside [", sampling::kLeastExpected,
+                                                       ", ", sampling::kLargestExpected, "]"));
   }
   epoch_.expected.insert(epoch_.expected.end(), expected.begin(), expected.end());
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "base/error.h"
 #include "base/status_macros.h"
@@ -25,10 +26,11 @@ absl::Status InRequest(const absl::Status& status) {
   const std::optional<std::string> field = ErrorField(status);
   if (!field.has_value() || !absl::StartsWith(*field, "select.")) return status;
   const absl::string_view name = absl::StripPrefix(*field, "select.");
-  const absl::string_view message = absl::StripPrefix(status.message(), "select.");
-  return WithReason(WithField(absl::Status(status.code(), absl::StrCat("rule.", message)),
-                              absl::StrCat("rule.", name)),
-                    ErrorReason(status).value_or("INVALID_FIELD"));
+  return WithReason(
+      WithField(absl::Status(status.code(),
+                             absl::StrReplaceAll(status.message(), {{"select.", "rule."}})),
+                absl::StrCat("rule.", name)),
+      ErrorReason(status).value_or("INVALID_FIELD"));
 }
 
 absl::Status CheckFloats(absl::string_view field, const std::string& bytes) {
@@ -59,6 +61,14 @@ std::vector<float> Reducible(std::vector<float> scores, const std::vector<uint32
     if (not_negative) scores[i] = std::max(0.0f, scores[i]);
   }
   return scores;
+}
+
+v1::ProbabilityKind KindOf(sampling::SelectRule::Kind rule) {
+  if (rule == sampling::SelectRule::Kind::kKeepFraction) {
+    return v1::PROBABILITY_KIND_UNSPECIFIED;  // it has no probabilities
+  }
+  return rule == sampling::SelectRule::Kind::kProportional ? v1::PROBABILITY_KIND_PER_DRAW
+                                                           : v1::PROBABILITY_KIND_INCLUSION_BATCH;
 }
 
 template <typename T>
@@ -152,13 +162,7 @@ absl::StatusOr<v1::Batch> SelectFrom(const v1::Batch& pool, const v1::SelectRequ
   for (const double probability : selection->probabilities) {
     Append(probability, batch.mutable_probabilities());
   }
-  if (selection->probabilities.empty()) {
-    batch.set_probability_kind(v1::PROBABILITY_KIND_UNSPECIFIED);
-  } else {
-    batch.set_probability_kind(rule.kind == sampling::SelectRule::Kind::kProportional
-                                   ? v1::PROBABILITY_KIND_PER_DRAW
-                                   : v1::PROBABILITY_KIND_INCLUSION_BATCH);
-  }
+  batch.set_probability_kind(KindOf(rule.kind));
   if (!selection->unbiased) batch.set_unbiased_over(v1::UNBIASED_OVER_NOTHING);
   return batch;
 }

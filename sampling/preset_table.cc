@@ -284,7 +284,7 @@ std::vector<Preset> WithFreshScores(std::vector<Preset> presets) {
   return presets;
 }
 
-constexpr char kVisible[] = "the mean over the samples that are seen";
+constexpr char kVisible[] = "nothing: what is not seen is out of reach";
 constexpr char kSamples[] = "the mean over samples";
 constexpr char kMix[] = "the mean of the mix that is drawn";
 
@@ -297,7 +297,7 @@ absl::Span<const Preset> Presets() {
       {"bootstrap",
        "Efron 1979; Breiman, Bagging predictors, 1996",
        "counts Multinomial(N, 1/N), the same bag in every epoch; w_i = 1",
-       "the mean over the bag; over bags, the mean over samples",
+       "nothing: one bag is fixed; over bags, the mean over samples",
        Draws(Draw::Kind::kBootstrap),
        kBootstrapParameters,
        {}},
@@ -396,8 +396,9 @@ absl::Span<const Preset> Presets() {
        kUniformParameters,
        {}},
       {"unimax", "Chung et al., UniMax, ICLR 2023",
-       "shares as even as `max_epochs` passes over each stratum allow", kMix, Shares(G::kUnimax),
-       kUnimaxParameters, kGroupStrata},
+       "shares as even as `max_epochs` passes over each stratum allow: with the defaults, only the "
+       "natural mix (raise `max_epochs` or lower `fraction`)",
+       kMix, Shares(G::kUnimax), kUnimaxParameters, kGroupStrata},
   }));
   return *presets;
 }

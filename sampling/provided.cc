@@ -1,6 +1,5 @@
 #include "sampling/provided.h"
 
-#include <cmath>
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
@@ -25,9 +24,10 @@ absl::Status CheckProvided(const ProvidedEpoch& provided, uint64_t num_samples) 
   }
   for (size_t k = 0; k < size; ++k) {
     const double mu = provided.expected[k];
-    if (mu > 0 && std::isfinite(mu)) continue;
-    return InvalidField(absl::StrCat("expected[", k, "]"),
-                        absl::StrCat(mu, " is outside (0, infinity)"));
+    if (mu >= kLeastExpected && mu <= kLargestExpected) continue;
+    return InvalidField(
+        absl::StrCat("expected[", k, "]"),
+        absl::StrCat(mu, " is outside [", kLeastExpected, ", ", kLargestExpected, "]"));
   }
   return absl::OkStatus();
 }

@@ -33,9 +33,10 @@ absl::Status ResolveCount(const SelectRule& given, SelectRule* resolved) {
     return InvalidField("select.keep", "is set beside select.count: either a number or a share");
   }
   resolved->count = given.count;
-  SUBSET_RETURN_IF_ERROR(CheckRange("select.count", given.count,
-                                    given.count >= 1 && given.count <= kMaxPool,
-                                    absl::StrCat("[1, ", kMaxPool, "]")));
+  SUBSET_RETURN_IF_ERROR(CheckRange(
+      "select.count", given.count, given.count >= 1 && given.count <= kMaxPool,
+      absl::StrCat("[1, ", kMaxPool, "]",
+                   given.count == 0 ? ", and select.keep is not set in its place" : "")));
   if (!parts) return absl::OkStatus();
   if (given.uniform_share != 0) {
     return InvalidField("select.uniform_share",

@@ -177,6 +177,25 @@ TEST_F(EpochTest, NothingToDrawIsAnError) {
   EXPECT_EQ(t.GetRun("none")->epochs_size(), 0);
 }
 
+TEST_F(EpochTest, AColumnOfAnotherTypeIsTheDatasetsFaultNotTheCallers) {
+  const auto set_label = [this](v1::ColumnType type, const std::string& values) {
+    ASSERT_OK(t.Import("d", kSamples, {{ColumnOf("label", type), values}}));
+  };
+  set_label(v1::COLUMN_TYPE_UINT8, std::string(kSamples, '\1'));
+  v1::SamplerSpec spec;
+  spec.mutable_eligible()->add_all()->set_column("label");
+  spec.mutable_eligible()->mutable_all(0)->mutable_in()->add_values(1);
+  ASSERT_OK(t.CreateSampler("d/labelled", spec));
+  ASSERT_OK_AND_ASSIGN(const v1::Run labelled, t.CreateRun("labelled", "d/labelled", 10));
+  set_label(v1::COLUMN_TYPE_FLOAT32, Encode(std::vector<float>(kSamples, 1)));
+  const auto opened = t.OpenEpoch(labelled.uid(), 0);
+  EXPECT_THAT(opened, StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(opened, ReasonIs("COLUMN_UNFIT"));
+  EXPECT_THAT(opened, FieldIs("eligible.all[0].column"));
+  set_label(v1::COLUMN_TYPE_UINT8, std::string(kSamples, '\1'));
+  EXPECT_OK(t.OpenEpoch(labelled.uid(), 0));
+}
+
 TEST_F(EpochTest, ACallerWhoGoesAwayIsForgotten) {
   std::atomic<bool> gone{false};
   auto waiting = t.StartOpenEpoch(run.uid(), 1, false, [&gone] { return gone.load(); });

@@ -246,6 +246,28 @@ TEST_F(PreviewTest, WhatDoremiLearnedIsTheMeanOfItsShares) {
   }
 }
 
+TEST_F(PreviewTest, UnimaxWarnsWhereItsCapsLeaveOnlyTheNaturalMix) {
+  v1::SamplerSpec spec;
+  spec.mutable_proportion()->set_kind(v1::Proportion::UNIMAX);
+  spec.mutable_proportion()->set_column("label");
+  spec.mutable_proportion()->set_max_epochs(1);
+  ASSERT_OK_AND_ASSIGN(const auto natural, Preview(spec));
+  EXPECT_EQ(natural.strata(1).expected_draws(), 30);
+  ASSERT_EQ(natural.warnings_size(), 1);
+  EXPECT_THAT(natural.warnings(0), HasSubstr("natural shares"));
+  spec.mutable_proportion()->set_max_epochs(1.5);
+  ASSERT_OK_AND_ASSIGN(const auto even, Preview(spec));
+  EXPECT_EQ(even.strata(1).expected_draws(), 45);
+  EXPECT_EQ(even.warnings_size(), 0);
+}
+
+TEST_F(PreviewTest, OfWhatIsHandedInThereIsNoPlanToLookAt) {
+  v1::SamplerSpec spec;
+  spec.mutable_draw()->set_kind(v1::Draw::PROVIDED);
+  EXPECT_THAT(Preview(spec), ReasonIs("EPOCH_NOT_PROVIDED"));
+  EXPECT_THAT(Preview(spec).status().message(), HasSubstr("no plan to look at"));
+}
+
 TEST_F(PreviewTest, BadRequestsNameTheField) {
   const auto refused = [this](auto change) {
     v1::PreviewSamplerRequest request;

@@ -76,6 +76,12 @@ TEST_F(ProvideTest, ExpectedCountsGiveWeights) {
   EXPECT_NE(batch.unbiased_over(), v1::UNBIASED_OVER_NOTHING);
 }
 
+TEST_F(ProvideTest, TheSmallestAndTheLargestExpectedCountGiveFiniteWeights) {
+  ASSERT_OK(Provide(0, {1, 2}, {1e-28, 1e28}));
+  ASSERT_OK_AND_ASSIGN(const v1::Batch batch, t.GetStep(run, 0, 0));
+  EXPECT_EQ(Decode<float>(batch.weights()), std::vector<float>({2e26f, 2e-30f}));
+}
+
 TEST_F(ProvideTest, TheSameAgainIsTheEpochAndOtherContentIsRefused) {
   ASSERT_OK_AND_ASSIGN(const v1::Epoch first, Provide(3, {1, 2, 3}));
   ASSERT_OK_AND_ASSIGN(const v1::Epoch again, Provide(3, {1, 2, 3}));
@@ -121,11 +127,15 @@ TEST_F(ProvideTest, BadInputIsRefusedAndLeavesNothing) {
   EXPECT_THAT(append(false, Chunk(0, {})), FieldIs("chunk.indices"));
   EXPECT_THAT(append(false, Chunk(0, {1, 2, 3, 4})), FieldIs("chunk.indices"));
   EXPECT_THAT(append(false, Chunk(0, {1, 100})),
-              StatusIs(kInvalid, HasSubstr("[1] is 100, outside [0, 100)")));
+              StatusIs(kInvalid, HasSubstr("of position 1 is 100, outside [0, 100)")));
   EXPECT_THAT(append(false, Chunk(0, {1}, {0.5})), FieldIs("chunk.expected"));
   EXPECT_THAT(append(true, Chunk(0, {1})), FieldIs("chunk.expected"));
   EXPECT_THAT(append(true, Chunk(0, {1}, {0})), FieldIs("chunk.expected"));
   EXPECT_THAT(append(true, Chunk(0, {1}, {NAN})), FieldIs("chunk.expected"));
+  EXPECT_THAT(
+      append(true, Chunk(0, {1, 2}, {1, 5e-324})),
+      StatusIs(kInvalid, HasSubstr("of position 1 is 4.94066e-324, outside [1e-28, 1e+28]")));
+  EXPECT_THAT(append(true, Chunk(0, {1}, {1e308})), FieldIs("chunk.expected"));
   EXPECT_OK(append(false, Chunk(0, {1, 2})));  // truncated: refused when it is committed
   EXPECT_TRUE(t.GetRun("r")->epochs().empty());
 }

@@ -128,6 +128,23 @@ TEST_F(SelectTest, UniformlyKeepsAsManyAsTheRuleWithThePoolsWeights) {
   EXPECT_EQ(Select(request)->SerializeAsString(), batch.SerializeAsString());
 }
 
+TEST_F(SelectTest, OfWhatIsEmptyTheKindOfProbabilityIsKnownToo) {
+  v1::SelectRequest request = Request(v1::SelectRule::KEEP_PROBABILITY);
+  request.set_history(Encode<float>({64}));  // above every score
+  ASSERT_OK_AND_ASSIGN(const v1::Batch batch, Select(request));
+  EXPECT_EQ(batch.indices(), "");
+  EXPECT_EQ(batch.probability_kind(), v1::PROBABILITY_KIND_INCLUSION_BATCH);
+  EXPECT_EQ(batch.unbiased_over(), v1::UNBIASED_OVER_NOTHING);
+}
+
+TEST_F(SelectTest, HowManyIsANumberOrAShareByItsPathInTheRequest) {
+  v1::SelectRequest request = Request(v1::SelectRule::TOP);
+  EXPECT_THAT(Select(request).status().message(), HasSubstr("rule.keep is not set"));
+  request.mutable_rule()->set_count(4);
+  request.mutable_rule()->set_keep(0.5);
+  EXPECT_THAT(Select(request).status().message(), HasSubstr("is set beside rule.count"));
+}
+
 TEST_F(SelectTest, BadRequestsNameTheField) {
   const auto refused = [this](auto change) {
     v1::SelectRequest request = Request(v1::SelectRule::TOP);

@@ -76,6 +76,8 @@ def test_every_preset_draws_what_training_needs(client: subset.Client, name: str
                     np.testing.assert_array_equal(draw.indices, pool.indices[draw.places])
             again = np.concatenate([draw.indices for draw in run.batches(epoch)])
             np.testing.assert_array_equal(again, indices, err_msg=preset.name)
+            told = {draw.unbiased_over for draw in (chosen if pools else draws)} - {"unknown"}
+        assert (told == {"nothing"}) == preset.unbiased_for.startswith("nothing"), preset.name
 
 
 @pytest.mark.parametrize(
@@ -218,3 +220,33 @@ def test_a_strategy_of_ones_own_is_a_plan_handed_in(client: subset.Client, name:
         run.provide_epoch(2, [SAMPLES])
     with pytest.raises(ValueError, match="expected"):
         run.provide_epoch(2, [1, 2], expected=[1.0])
+    with pytest.raises(subset.InvalidArgument, match="of position 1 is 4.94066e-324"):
+        run.provide_epoch(2, [1, 2], expected=[1.0, 5e-324])
+    with pytest.raises(ValueError, match="-1"):
+        run.provide_epoch(-1, [1, 2])
+    assert [e.epoch for e in run.info().epochs] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "indices, message",
+    [
+        ([1, 2**32 + 5], r"indices\[1\] is 4294967301, outside \[0, 4294967296\)"),
+        ([-1], r"indices\[0\] is -1, outside"),
+        ([1.0, 2.5], "float64, not integers"),
+        (np.arange(SAMPLES) % 2 == 0, "bool, not integers"),
+        ([[1, 2]], "shape"),
+        ([], "shape"),
+    ],
+)
+def test_what_is_no_index_is_not_made_one(
+    client: subset.Client, name: str, indices: Any, message: str
+) -> None:
+    client.ensure_dataset(name, num_samples=SAMPLES)
+    client.ensure_sampler(f"{name}/own", spec={"draw": {"kind": "PROVIDED"}})
+    run = client.run(name, sampler=f"{name}/own", seed=1, global_batch_size=50)
+    with pytest.raises(ValueError, match=message):
+        run.provide_epoch(0, indices)
+    assert run.info().epochs == ()
+    given = torch.tensor([3, 1, 2])
+    run.provide_epoch(0, given)
+    np.testing.assert_array_equal(run.batch(0, 0, 3).indices, given)

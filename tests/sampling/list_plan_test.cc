@@ -373,9 +373,9 @@ TEST(ProvidedPlanTest, WhatIsNotThereOrCannotBeIsRefused) {
   refused({}, {}, "indices has 0 entries, outside [1, 4294967296]");
   refused({1, 10}, {}, "indices[1] 10 is outside [0, 10)");
   refused({1, 2}, {1}, "expected has 1 entries, but indices has 2");
-  refused({1, 2}, {1, 0}, "expected[1] 0 is outside (0, infinity)");
-  refused({1}, {NAN}, "expected[0] nan is outside (0, infinity)");
-  refused({1}, {INFINITY}, "expected[0] inf is outside (0, infinity)");
+  refused({1, 2}, {1, 0}, "expected[1] 0 is outside [1e-28, 1e+28]");
+  refused({1}, {NAN}, "expected[0] nan is outside [1e-28, 1e+28]");
+  refused({1}, {INFINITY}, "expected[0] inf is outside [1e-28, 1e+28]");
 }
 
 }  // namespace

@@ -197,7 +197,7 @@ class Draw:
         batch = self._batch
         if batch.HasField("probability"):
             return np.broadcast_to(np.float64(batch.probability), (len(self),))
-        if not batch.probabilities:
+        if len(self) and not batch.probabilities:
             return None
         return self._view("probabilities", "<f8")
 

@@ -76,30 +76,55 @@ def block(
     return _batch(uid, epoch, probabilities=probabilities, leased=address)
 
 
+def sample_indices(values: Any) -> "npt.NDArray[np.uint32]":
+    """One index for each position of an epoch, of an array, a tensor or a list.
+
+    Raises ValueError for what is no index: nothing is rounded, wrapped, or taken for 0 and 1.
+    """
+    import numpy as np
+
+    if hasattr(values, "detach"):  # a torch tensor
+        values = values.detach().cpu()
+    given = np.asarray(values)
+    if given.ndim != 1 or not len(given):
+        raise ValueError(f"indices of shape {given.shape}: one number for each position")
+    if given.dtype.kind not in "iu":
+        raise ValueError(f"indices are {given.dtype}, not integers (of a mask: np.flatnonzero(mask))")
+    outside = np.flatnonzero((given < 0) | (given >= 1 << 32))
+    if len(outside):
+        first = outside[0]
+        raise ValueError(f"indices[{first}] is {given[first]}, outside [0, {1 << 32})")
+    return np.ascontiguousarray(given, dtype="<u4")
+
+
 def provided_epoch(
     uid: int,
     epoch: int,
     indices: "npt.NDArray[np.uint32]",
     expected: "Optional[npt.NDArray[np.float64]]",
 ) -> Iterator[Any]:
-    """The messages of one ProvideEpoch."""
+    """The messages of one ProvideEpoch. Raises ValueError for an epoch that is no such number."""
     from subset.v1 import training_pb2
 
     message = training_pb2.ProvideEpochRequest
-    yield message(
-        header=message.Header(
-            run_uid=uid,
-            epoch=epoch,
-            num_positions=len(indices),
-            has_expected=expected is not None,
-        )
+    # Made here: an error in the midst of a stream is lost in it.
+    header = message.Header(
+        run_uid=uid,
+        epoch=epoch,
+        num_positions=len(indices),
+        has_expected=expected is not None,
     )
-    for first in range(0, len(indices), _PROVIDE_POSITIONS):
-        part = slice(first, first + _PROVIDE_POSITIONS)
-        yield message(
-            chunk=message.Chunk(
-                first_position=first,
-                indices=indices[part].tobytes(),
-                expected=b"" if expected is None else expected[part].tobytes(),
+
+    def messages() -> Iterator[Any]:
+        yield message(header=header)
+        for first in range(0, len(indices), _PROVIDE_POSITIONS):
+            part = slice(first, first + _PROVIDE_POSITIONS)
+            yield message(
+                chunk=message.Chunk(
+                    first_position=first,
+                    indices=indices[part].tobytes(),
+                    expected=b"" if expected is None else expected[part].tobytes(),
+                )
             )
-        )
+
+    return messages()

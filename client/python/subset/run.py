@@ -89,14 +89,13 @@ class Run(Accounts, Pools):
         that sample is expected in such an epoch (its inclusion probability, or the length times the
         probability of one draw), from which weights follow; without it they are 1 and called
         biased. Gets the same batches, replay and feedback as any epoch. All or nothing; repeating
-        it is safe. Raises InvalidArgument, FailedPrecondition (not PROVIDED, or opened otherwise).
+        it is safe. Raises InvalidArgument (an index or expected count out of range, a sampler that
+        is not PROVIDED), AlreadyExists (opened with other content), FailedPrecondition (EPOCH_GONE).
         """
         import numpy as np
 
-        chosen = np.ascontiguousarray(indices, dtype="<u4")
+        chosen = requests.sample_indices(indices)
         counts = None if expected is None else np.ascontiguousarray(expected, dtype="<f8")
-        if chosen.ndim != 1 or not len(chosen):
-            raise ValueError(f"indices of shape {chosen.shape}: one number for each position")
         if counts is not None and counts.shape != chosen.shape:
             raise ValueError(f"expected of shape {counts.shape} for {chosen.shape} indices")
         uid = self.uid
