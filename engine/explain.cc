@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
@@ -186,7 +187,7 @@ absl::StatusOr<v1::ExplainSampleResponse> Explain(sampling::PlanInput input, uin
   response.set_eligible(eligible);
   const size_t g = strata.Of(sample);
   *response.mutable_stratum() =
-      strata.Describe(g, counts, static_cast<double>(plan->traits().num_positions));
+      strata.Describe(g, counts, std::accumulate(counts.begin(), counts.end(), 0.0));
   const std::optional<size_t> left = strata.Left(g);
   if (eligible && left.has_value()) {
     response.set_proportion(sampling::SharesOf(input, *input.population).share(*left));

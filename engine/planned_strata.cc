@@ -50,7 +50,7 @@ std::optional<size_t> PlannedStrata::Left(size_t g) const {
 
 v1::PreviewSamplerResponse::Stratum PlannedStrata::Describe(size_t g,
                                                             absl::Span<const double> counts,
-                                                            double num_positions) const {
+                                                            double total_draws) const {
   v1::PreviewSamplerResponse::Stratum stratum;
   const Key key = KeyOf(all_, g);
   stratum.set_value(key.first);
@@ -64,7 +64,7 @@ v1::PreviewSamplerResponse::Stratum PlannedStrata::Describe(size_t g,
   }
   stratum.set_eligible_samples(left_.count(*left));
   stratum.set_expected_draws(draws);
-  stratum.set_share(num_positions > 0 ? draws / num_positions : 0);
+  stratum.set_share(total_draws > 0 ? draws / total_draws : 0);
   stratum.set_expected_repeats(draws / static_cast<double>(left_.count(*left)));
   return stratum;
 }

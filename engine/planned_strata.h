@@ -28,9 +28,9 @@ class PlannedStrata {
   size_t size() const { return all_.num_strata(); }
 
   // Describes stratum g of the dataset; `counts` are the expected draws of every sample, and
-  // `num_positions` their sum. O(its samples).
+  // `total_draws` their sum. O(its samples).
   v1::PreviewSamplerResponse::Stratum Describe(size_t g, absl::Span<const double> counts,
-                                               double num_positions) const;
+                                               double total_draws) const;
 
   // The stratum of the dataset that holds the sample. O(strata log N).
   size_t Of(uint32_t sample) const;

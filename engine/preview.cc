@@ -104,11 +104,12 @@ void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits
 }
 
 void DescribeStrata(const PlannedStrata& strata, absl::Span<const double> counts,
-                    double num_positions, absl::Span<const double> mean_learned_shares,
+                    absl::Span<const double> mean_learned_shares,
                     v1::PreviewSamplerResponse* response) {
+  const double total_draws = std::accumulate(counts.begin(), counts.end(), 0.0);
   std::vector<Stratum> described;
   for (size_t g = 0; g < strata.size(); ++g) {
-    described.push_back(strata.Describe(g, counts, num_positions));
+    described.push_back(strata.Describe(g, counts, total_draws));
     if (mean_learned_shares.empty()) continue;
     described.back().set_mean_learned_share(mean_learned_shares[g]);
   }
@@ -206,8 +207,7 @@ absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
   response.set_unbiased_over(UnbiasedOverToProto(traits.unbiased_over));
   response.set_fell_back_to_uniform(traits.fell_back_to_uniform);
   DescribeCounts(input, traits, counts, coverage_epochs, &response);
-  DescribeStrata(strata, counts, static_cast<double>(traits.num_positions), mean_learned_shares,
-                 &response);
+  DescribeStrata(strata, counts, mean_learned_shares, &response);
   AddWarnings(input, traits, &response);
   return response;
 }

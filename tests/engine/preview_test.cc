@@ -261,6 +261,22 @@ TEST_F(PreviewTest, UnimaxWarnsWhereItsCapsLeaveOnlyTheNaturalMix) {
   EXPECT_EQ(even.warnings_size(), 0);
 }
 
+TEST_F(PreviewTest, SharesOfAnEpochOfRandomLengthSumToOne) {
+  v1::SamplerSpec spec;
+  spec.mutable_proportion()->set_kind(v1::Proportion::NATURAL);
+  spec.mutable_proportion()->set_column("label");
+  spec.mutable_draw()->set_kind(v1::Draw::INDEPENDENT);
+  spec.mutable_draw()->set_fraction(0.5);
+  ASSERT_OK_AND_ASSIGN(const auto preview, Preview(spec));
+  EXPECT_NE(preview.num_positions(), 45u);  // the coins of this seed
+  EXPECT_NEAR(preview.strata(0).share(), 2. / 3, 1e-9);
+  EXPECT_NEAR(preview.strata(1).share(), 1. / 3, 1e-9);
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/new");
+  *planned.mutable_spec() = spec;
+  EXPECT_NEAR(Explain(planned, 0)->stratum().share(), 2. / 3, 1e-9);
+}
+
 TEST_F(PreviewTest, OfWhatIsHandedInThereIsNoPlanToLookAt) {
   v1::SamplerSpec spec;
   spec.mutable_draw()->set_kind(v1::Draw::PROVIDED);

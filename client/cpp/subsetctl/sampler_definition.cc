@@ -29,7 +29,8 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
 
 void SamplerDefinition::AddOptions(CLI::App& verb) {
   auto* of_preset = verb.add_option("--preset", preset, "see: subsetctl sampler presets");
-  auto* of_spec = verb.add_option("--spec", spec_file, "FILE with a subset.v1.SamplerSpec as text");
+  auto* of_spec = verb.add_option("--spec", spec_file,
+                                  "FILE with a subset.v1.SamplerSpec in protobuf's text format");
   verb.add_option("-p,--parameter", parameters, "NAME=NUMBER of the preset")
       ->allow_extra_args(false)
       ->needs(of_preset);

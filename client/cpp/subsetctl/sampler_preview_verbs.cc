@@ -266,16 +266,18 @@ void AddSamplerPreviewVerbs(CLI::App& group, Context& context) {
     arguments.definition.AddOptions(added);
     auto* run = added.add_option("--run", arguments.run,
                                  "whose scores, seed, batch size and epochs are taken");
-    AddNumber(added, "--global-batch-size", arguments.global_batch_size, "without a run: 256")
+    AddNumber(added, "--global-batch-size", arguments.global_batch_size,
+              "samples per optimizer step; without a run 256")
         ->excludes(run);
-    arguments.epoch_option = AddNumber(added, "--epoch", arguments.epoch, "the run's next");
+    arguments.epoch_option =
+        AddNumber(added, "--epoch", arguments.epoch, "which; else the run's next");
   };
   const auto [preview, of_preview] =
       verb("preview", "Shows what an epoch would be drawn from, without opening it", Preview);
   plan(*preview, *of_preview);
   preview
       ->add_option("--coverage", of_preview->coverage,
-                   "after how many epochs the coverage is asked: 1,2,5,10")
+                   "numbers of epochs after which the coverage is shown; else 1,2,5,10")
       ->delimiter(',');
   const auto [explain, of_explain] =
       verb("explain", "Shows why a sample would be drawn or not, choice by choice", Explain);
