@@ -1,7 +1,11 @@
 #include "engine/provide.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
@@ -22,6 +26,31 @@ uint64_t HashOf(const sampling::ProvidedEpoch& epoch) {
   XXH3_64bits_update(&state, epoch.expected.data(), epoch.expected.size() * sizeof(double));
   const uint64_t hash = XXH3_64bits_digest(&state);
   return hash == 0 ? 1 : hash;
+}
+
+// A sample is expected so often in an epoch, wherever it stands; but for the last digits, which
+// vectorised arithmetic rounds by position. Catches q in place of q[indices]. O(positions log
+// positions).
+absl::Status CheckOneCountPerSample(const sampling::ProvidedEpoch& epoch) {
+  if (epoch.expected.empty()) return absl::OkStatus();
+  std::vector<uint32_t> order(epoch.indices.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::make_pair(epoch.indices[a], a) < std::make_pair(epoch.indices[b], b);
+  });
+  for (size_t k = 1; k < order.size(); ++k) {
+    const uint32_t before = order[k - 1];
+    const uint32_t position = order[k];
+    if (epoch.indices[before] != epoch.indices[position]) continue;
+    const double mu = epoch.expected[position];
+    if (std::abs(mu - epoch.expected[before]) <= 1e-9 * mu) continue;
+    return InvalidField(
+        "chunk.expected",
+        absl::StrCat("of position ", position, " is ", mu, ", but ", epoch.expected[before],
+                     " of position ", before, ", where the same sample ", epoch.indices[position],
+                     " stands: it is expected equally often"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -105,6 +134,8 @@ void ProvisionInProgress::Commit(Done done) {
                                            " of ", header_.num_positions(), " positions"));
     return done(failed_);
   }
+  failed_ = CheckOneCountPerSample(epoch_);
+  if (!failed_.ok()) return done(failed_);
   failed_ = absl::FailedPreconditionError("this epoch was committed");
   auto content = std::make_shared<ProvidedContent>();
   content->epoch = std::move(epoch_);

@@ -72,7 +72,7 @@ absl::StatusOr<std::unique_ptr<EpochProvision>> LocalEngine::StartProvide(
   }
   SUBSET_RETURN_IF_ERROR(memory_.Check(
       absl::StrCat("epoch ", header.epoch(), " of run \"", run->settings().name(), "\""),
-      header.num_positions() * (header.has_expected() ? 24 : 8)));
+      header.num_positions() * (header.has_expected() ? 28 : 8)));
   return std::make_unique<ProvisionInProgress>(
       header, run->num_samples(),
       [this, run, epoch = header.epoch()](std::shared_ptr<const ProvidedContent> content,

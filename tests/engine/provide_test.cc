@@ -82,6 +82,15 @@ TEST_F(ProvideTest, TheSmallestAndTheLargestExpectedCountGiveFiniteWeights) {
   EXPECT_EQ(Decode<float>(batch.weights()), std::vector<float>({2e26f, 2e-30f}));
 }
 
+TEST_F(ProvideTest, ASampleHasOneExpectedCount) {
+  const auto refused = Provide(0, {7, 1, 2, 7}, {0.5, 0.25, 1, 0.75});
+  EXPECT_THAT(refused, FieldIs("chunk.expected"));
+  EXPECT_THAT(refused.status().message(),
+              HasSubstr("of position 3 is 0.75, but 0.5 of position 0"));
+  EXPECT_TRUE(t.GetRun("r")->epochs().empty());
+  EXPECT_OK(Provide(0, {7, 1, 2, 7}, {0.5, 0.25, 1, 0.5 * (1 + 1e-12)}));
+}
+
 TEST_F(ProvideTest, TheSameAgainIsTheEpochAndOtherContentIsRefused) {
   ASSERT_OK_AND_ASSIGN(const v1::Epoch first, Provide(3, {1, 2, 3}));
   ASSERT_OK_AND_ASSIGN(const v1::Epoch again, Provide(3, {1, 2, 3}));
