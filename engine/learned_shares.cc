@@ -87,19 +87,11 @@ bool LearnedShares::Adopt(const Epoch& epoch) {
   return true;
 }
 
-void LearnedShares::Update(const std::vector<const log::v1::GroupLosses*>& entries) {
-  std::map<uint32_t, std::pair<double, uint64_t>> sums;  // by group
-  for (const log::v1::GroupLosses* entry : entries) {
-    for (int i = 0; i < entry->groups_size(); ++i) {
-      auto& [sum, count] = sums[entry->groups(i)];
-      sum += entry->sums(i);
-      count += entry->counts(i);
-    }
-  }
+void LearnedShares::Update(const log::v1::GroupLosses& batch) {
   std::vector<double> losses(sizes_.size(), std::numeric_limits<double>::quiet_NaN());
-  for (const auto& [group, sum] : sums) {
-    if (group >= losses.size() || sum.second == 0) continue;
-    losses[group] = sum.first / static_cast<double>(sum.second);
+  for (int i = 0; i < batch.groups_size(); ++i) {
+    if (batch.groups(i) >= losses.size() || batch.counts(i) == 0) continue;
+    losses[batch.groups(i)] = batch.sums(i) / batch.counts(i);
   }
   weights_.Update(proportion_, losses, sizes_);
 }

@@ -1,5 +1,5 @@
 // Shares of strata that a run learns from its feedback: the state of sampling/group_weights.h, and
-// what a message brings to it.
+// what a reported batch brings to it.
 
 #ifndef SUBSET_ENGINE_LEARNED_SHARES_H_
 #define SUBSET_ENGINE_LEARNED_SHARES_H_
@@ -35,11 +35,12 @@ class LearnedShares {
   // Whether what was reported for the strata of `epoch` counts here.
   bool SameStrata(const Epoch& epoch) const;
 
-  // One message: the losses of those of its entries that were applied.
-  void Update(const std::vector<const log::v1::GroupLosses*>& entries);
+  // One reported batch. Whether it came in a message of its own or among others changes nothing:
+  // how a client packs its reports is a matter of timing.
+  void Update(const log::v1::GroupLosses& batch);
 
   std::vector<double> shares() const { return weights_.Shares(proportion_.kind); }
-  // The mean of what they were after each message: DoReMi's result.
+  // The mean of what they were after each batch: DoReMi's result.
   std::vector<double> mean_shares() const { return weights_.MeanShares(); }
   std::string Save() const { return weights_.Serialize(); }
 

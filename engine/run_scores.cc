@@ -131,11 +131,9 @@ void Run::ApplyGroupLosses(const log::v1::FeedbackReported& record,
   if (!learned_.has_value() || epoch == epochs_.end()) return;
   if (record.group_losses_size() != record.feedback_size()) return;  // none were summed
   if (!learned_->SameStrata(*epoch->second.epoch)) return;
-  std::vector<const log::v1::GroupLosses*> applied;
   for (int i = 0; i < record.feedback_size(); ++i) {
-    if (parts[i] == Part::kApply) applied.push_back(&record.group_losses(i));
+    if (parts[i] == Part::kApply) learned_->Update(record.group_losses(i));
   }
-  learned_->Update(applied);
 }
 
 }  // namespace subset

@@ -78,7 +78,7 @@ void GroupWeights::Update(const Proportion& proportion, absl::Span<const double>
     if (odm) rewards_[g] += losses[g] / kRewardScale / before[g];
   }
   if (!odm) UpdateExponentiated(proportion, sizes);
-  ++messages_;
+  ++batches_;
   const std::vector<double> shares = Shares(proportion.kind);
   for (size_t g = 0; g < groups(); ++g) sums_[g] += shares[g];
 }
@@ -86,9 +86,9 @@ void GroupWeights::Update(const Proportion& proportion, absl::Span<const double>
 std::vector<double> GroupWeights::Shares(Proportion::Kind kind) const {
   if (kind != Proportion::Kind::kOdm) return Softmax2(log_weights_);
   const double count = static_cast<double>(groups());
-  if (messages_ == 0) return std::vector<double>(groups(), 1 / count);
-  const double now = Exploration(count, messages_);
-  const double before = Exploration(count, messages_ - 1);
+  if (batches_ == 0) return std::vector<double>(groups(), 1 / count);
+  const double now = Exploration(count, batches_);
+  const double before = Exploration(count, batches_ - 1);
   std::vector<double> shares;
   for (const double reward : rewards_) shares.push_back(before * reward * kLog2E);
   shares = Softmax2(std::move(shares));
@@ -97,9 +97,9 @@ std::vector<double> GroupWeights::Shares(Proportion::Kind kind) const {
 }
 
 std::vector<double> GroupWeights::MeanShares() const {
-  if (messages_ == 0) return std::vector<double>(groups(), 1 / static_cast<double>(groups()));
+  if (batches_ == 0) return std::vector<double>(groups(), 1 / static_cast<double>(groups()));
   std::vector<double> means;
-  for (const double sum : sums_) means.push_back(sum / static_cast<double>(messages_));
+  for (const double sum : sums_) means.push_back(sum / static_cast<double>(batches_));
   return means;
 }
 
@@ -107,7 +107,7 @@ std::string GroupWeights::Serialize() const {
   ByteWriter writer;
   writer.Put(kForm);
   writer.Put(static_cast<uint32_t>(groups()));
-  writer.Put(messages_);
+  writer.Put(batches_);
   for (const auto* values : {&log_weights_, &losses_, &rewards_, &sums_}) {
     writer.PutArray(values->data(), values->size());
   }
@@ -119,7 +119,7 @@ absl::StatusOr<GroupWeights> GroupWeights::Parse(absl::string_view serialized, s
   const auto form = reader.Get<uint32_t>();
   const auto stored = reader.Get<uint32_t>();
   GroupWeights weights(groups);
-  weights.messages_ = reader.Get<uint64_t>();
+  weights.batches_ = reader.Get<uint64_t>();
   for (auto* values :
        {&weights.log_weights_, &weights.losses_, &weights.rewards_, &weights.sums_}) {
     reader.GetArray(values->data(), groups);

@@ -70,7 +70,7 @@ class LearnedSharesTest : public ::testing::Test {
   subset::Run run;
 };
 
-TEST_F(LearnedSharesTest, MessagesMoveTheSharesAsTheSamplingRoomSays) {
+TEST_F(LearnedSharesTest, BatchesMoveTheSharesAsTheSamplingRoomSays) {
   for (const Kind kind : {Kind::kGroupDro, Kind::kDoremi, Kind::kOdm}) {
     sampling::GroupWeights oracle(3);
     const auto sampler = Sampler(kind);
@@ -84,7 +84,7 @@ TEST_F(LearnedSharesTest, MessagesMoveTheSharesAsTheSamplingRoomSays) {
     log::v1::FeedbackReported record;
     *record.add_feedback() = Losses(0, 0, 0, 0, std::nullopt, {0, 2, 1}, {1, 3, 5}).feedback(0);
     ASSERT_OK(AddGroupLosses(*epoch, &record));
-    learned.Update({&record.group_losses(0)});
+    learned.Update(record.group_losses(0));
     oracle.Update(sampler->spec.proportion, {5, 2, NAN}, sizes);
     EXPECT_EQ(learned.shares(), oracle.Shares(kind));
     ASSERT_OK_AND_ASSIGN(const LearnedShares again, LearnedShares::Restore(*epoch, learned.Save()));
@@ -124,6 +124,21 @@ TEST_F(LearnedSharesTest, OnlyWhatIsAppliedCounts) {
   EXPECT_EQ(Shares(Kind::kGroupDro), oracle.Shares(Kind::kGroupDro));
   ASSERT_OK(run.FoldFeedback(5, Message(3, {3}, {4}, 2)));
   oracle.Update(proportion, {NAN, NAN, 4}, sizes);
+  EXPECT_EQ(Shares(Kind::kGroupDro), oracle.Shares(Kind::kGroupDro));
+}
+
+// Clients pack reports that wait into one message: by chance, so it must not show.
+TEST_F(LearnedSharesTest, EachBatchIsAStepHoweverTheyArePackedIntoMessages) {
+  run.FoldEpoch(MakeEpoch(0, Sampler(Kind::kGroupDro)), nullptr, &dropped);
+  sampling::GroupWeights oracle(3);
+  const sampling::Proportion proportion = Sampler(Kind::kGroupDro)->spec.proportion;
+  log::v1::FeedbackReported record = Message(1, {0, 1}, {1, 2}, 0);
+  const log::v1::FeedbackReported second = Message(1, {2, 3}, {4, 3}, 2);
+  *record.add_feedback() = second.feedback(0);
+  *record.add_group_losses() = second.group_losses(0);
+  ASSERT_OK(run.FoldFeedback(2, record));
+  oracle.Update(proportion, {2, 1, NAN}, {2, 3, 1});
+  oracle.Update(proportion, {NAN, 4, 3}, {2, 3, 1});
   EXPECT_EQ(Shares(Kind::kGroupDro), oracle.Shares(Kind::kGroupDro));
 }
 

@@ -124,7 +124,7 @@ TEST(GroupWeightsTest, AMessageWithoutALossChangesNothing) {
     const std::string before = weights.Serialize();
     weights.Update(Of(kind), {kAbsent, kAbsent}, {1, 1});
     EXPECT_EQ(weights.Serialize(), before);
-    EXPECT_EQ(weights.messages(), 1);
+    EXPECT_EQ(weights.batches(), 1);
   }
 }
 
