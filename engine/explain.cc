@@ -122,8 +122,10 @@ void FindPositions(const sampling::EpochPlan& plan, uint32_t index, Response* re
   response->set_num_positions_drawn(found);
 }
 
+// `total_draws`: expected of all samples. Reads what is said of the stratum, the proportion and
+// the expected draws.
 void DescribePreference(const sampling::PlanInput& input, uint64_t slot, uint32_t index,
-                        Response* response) {
+                        double total_draws, Response* response) {
   using Kind = sampling::Preference::Kind;
   const sampling::Preference& preference = input.spec.preference;
   if (preference.kind != Kind::kUniform) {
@@ -132,14 +134,23 @@ void DescribePreference(const sampling::PlanInput& input, uint64_t slot, uint32_
     const double value = PreferredValue(input, slot, index);
     if (!std::isnan(value)) response->set_score(value);
   }
-  // Pruning keeps samples or not; it prefers none inside a stratum.
-  if (preference.kind == Kind::kBelowMeanPruning) return;
+  if (preference.kind == Kind::kBelowMeanPruning) {  // what is kept of the stratum; takes no guard
+    const double kept = response->stratum().expected_draws();
+    response->set_preference(kept > 0 ? response->expected_draws() / kept : 0);
+    response->set_guarded(response->preference());
+    return;
+  }
   sampling::PlanInput unguarded = input;
   unguarded.spec.guard.uniform_floor = 0;
   unguarded.spec.guard.refresh = 0;
   response->set_preference(
       sampling::InnerProbabilities(unguarded, *input.population).probabilities[slot]);
-  response->set_guarded(sampling::InnerProbabilities(input, *input.population).probabilities[slot]);
+  // Guards that reach across strata: what they make of one draw is read off the plan.
+  const sampling::Guard& guard = input.spec.guard;
+  response->set_guarded(
+      (guard.floor_by_target || guard.max_repeats > 0) && response->proportion() > 0
+          ? response->expected_draws() / (total_draws * response->proportion())
+          : sampling::InnerProbabilities(input, *input.population).probabilities[slot]);
 }
 
 std::string Summary(const Response& response) {
@@ -162,6 +173,7 @@ std::string Summary(const Response& response) {
                         " times, but is not in this epoch");
   }
   if (response.proportion() == 0) return "its stratum has no share";
+  if (response.guarded() > 0) return "eligible, but the draw leaves it out";
   return "eligible, but the preference gives it no chance";
 }
 
@@ -185,16 +197,16 @@ absl::StatusOr<v1::ExplainSampleResponse> Explain(sampling::PlanInput input, uin
   response.set_probability_kind(ProbabilityKindToProto(plan->traits().probability_kind));
   SUBSET_ASSIGN_OR_RETURN(const bool eligible, Judge(input, sample, &response));
   response.set_eligible(eligible);
+  response.set_expected_draws(counts[sample]);
   const size_t g = strata.Of(sample);
-  *response.mutable_stratum() =
-      strata.Describe(g, counts, std::accumulate(counts.begin(), counts.end(), 0.0));
+  const double total_draws = std::accumulate(counts.begin(), counts.end(), 0.0);
+  *response.mutable_stratum() = strata.Describe(g, counts, total_draws);
   const std::optional<size_t> left = strata.Left(g);
   if (eligible && left.has_value()) {
     response.set_proportion(sampling::SharesOf(input, *input.population).share(*left));
     const std::optional<uint64_t> slot = FindSlot(*input.population, *left, sample);
-    if (slot.has_value()) DescribePreference(input, *slot, sample, &response);
+    if (slot.has_value()) DescribePreference(input, *slot, sample, total_draws, &response);
   }
-  response.set_expected_draws(counts[sample]);
   FindPositions(*plan, sample, &response);
   response.set_summary(Summary(response));
   return response;

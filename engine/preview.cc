@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "engine/coverage.h"
 #include "engine/planned_strata.h"
 #include "engine/spec_proto.h"
 #include "sampling/population.h"
@@ -25,6 +26,7 @@ constexpr uint32_t kMaxCoverageEpochs = 65536;
 constexpr size_t kMaxStrataShown = 1000;
 constexpr uint64_t kPositionsAtOnce = 8192;
 constexpr double kManyRepeats = 10;
+constexpr double kRounding = 1e-9;  // counts that differ by less are alike
 
 void DescribeWeights(const sampling::EpochPlan& plan, v1::PreviewSamplerResponse* response) {
   const sampling::PlanTraits& traits = plan.traits();
@@ -53,25 +55,8 @@ void DescribeWeights(const sampling::EpochPlan& plan, v1::PreviewSamplerResponse
   response->set_weight_efficiency(squares > 0 ? sum * sum / (positions * squares) : 0);
 }
 
-// The chance that a sample of this expected count appears in none of `epochs` such epochs.
-double Missed(const sampling::SamplerSpec& spec, const sampling::PlanTraits& traits, double count,
-              uint32_t epochs) {
-  using Kind = sampling::Draw::Kind;
-  const double positions = static_cast<double>(traits.num_positions);
-  switch (spec.draw.kind) {
-    case Kind::kRounds:  // every sample is handed out before one comes again
-      return std::max(0.0, 1 - count * epochs);
-    case Kind::kBootstrap:  // the same bag in every epoch
-      return count > 0 ? 0 : 1;
-    case Kind::kWithReplacement:
-      return std::exp(epochs * positions * std::log1p(-std::min(1.0, count / positions)));
-    default:
-      return std::pow(std::max(0.0, 1 - count), epochs);
-  }
-}
-
-void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits& traits,
-                    absl::Span<const double> counts, absl::Span<const uint32_t> coverage_epochs,
+void DescribeCounts(const sampling::Draw& draw, absl::Span<const double> counts,
+                    absl::Span<const uint32_t> coverage_epochs,
                     v1::PreviewSamplerResponse* response) {
   double sum = 0;
   double squares = 0;
@@ -82,7 +67,7 @@ void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits
     ++reachable;
     sum += count;
     squares += count * count;
-    ++bins[std::ilogb(count)];
+    ++bins[std::ilogb(count * (1 + kRounding))];
   }
   response->set_reachable_samples(reachable);
   response->set_effective_sample_size(squares > 0 ? sum * sum / squares : 0);
@@ -94,12 +79,11 @@ void DescribeCounts(const sampling::PlanInput& input, const sampling::PlanTraits
   }
   std::vector<uint32_t> asked(coverage_epochs.begin(), coverage_epochs.end());
   if (asked.empty()) asked = {1, 2, 5, 10};
+  const Coverage coverage(draw, response->num_positions(), counts);
   for (const uint32_t epochs : asked) {
-    double missed = 0;
-    for (const double count : counts) missed += Missed(input.spec, traits, count, epochs);
-    auto* coverage = response->add_coverage();
-    coverage->set_epochs(epochs);
-    coverage->set_ratio(1 - missed / static_cast<double>(counts.size()));
+    auto* reached = response->add_coverage();
+    reached->set_epochs(epochs);
+    reached->set_ratio(coverage.After(epochs));
   }
 }
 
@@ -206,7 +190,7 @@ absl::StatusOr<v1::PreviewSamplerResponse> Preview(sampling::PlanInput input,
   response.set_probability_kind(ProbabilityKindToProto(traits.probability_kind));
   response.set_unbiased_over(UnbiasedOverToProto(traits.unbiased_over));
   response.set_fell_back_to_uniform(traits.fell_back_to_uniform);
-  DescribeCounts(input, traits, counts, coverage_epochs, &response);
+  DescribeCounts(input.spec.draw, counts, coverage_epochs, &response);
   DescribeStrata(strata, counts, mean_learned_shares, &response);
   AddWarnings(input, traits, &response);
   return response;

@@ -17,8 +17,7 @@ namespace subset::sampling {
 // What is learned so far: a value; a function of the updates alone, with the same bits on every
 // machine. Not thread-safe. O(groups) a call.
 //
-//  - GROUP_DRO (Sagawa et al. 2020): q_g <- q_g exp(eta (l_g + adjustment / sqrt(n_g))),
-//  normalised.
+//  - GROUP_DRO (Sagawa et al. 2020): q_g <- q_g exp(eta (l_g + adjustment / sqrt(n_g))), normalised.
 //    l_g is the mean loss of the group in a batch; an absent group keeps its last one.
 //  - DOREMI (Xie et al. 2023): q <- (1 - epsilon) softmax(log q + eta l) + epsilon / G. l_g is the
 //    mean of max(0, loss - irreducible loss), or of the loss where there is no column of those; the

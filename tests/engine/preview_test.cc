@@ -284,6 +284,119 @@ TEST_F(PreviewTest, OfWhatIsHandedInThereIsNoPlanToLookAt) {
   EXPECT_THAT(Preview(spec).status().message(), HasSubstr("no plan to look at"));
 }
 
+// Draws whose epochs overlap themselves, or are all the same.
+TEST_F(PreviewTest, CoverageIsThatOfTheDraw) {
+  const auto after = [this](const v1::SamplerSpec& spec, int i) {
+    return Preview(spec)->coverage(i).ratio();  // after 1, 2, 5 and 10 epochs
+  };
+  v1::SamplerSpec bag;
+  bag.mutable_draw()->set_kind(v1::Draw::BOOTSTRAP);
+  auto* bootstrap = bag.mutable_draw()->mutable_bootstrap();
+  for (const int i : {0, 3}) EXPECT_NEAR(after(bag, i), 1 - std::pow(1 - 1. / kN, kN), 1e-9);
+  bootstrap->set_form(v1::Draw::Bootstrap::POISSON);
+  for (const int i : {0, 3}) EXPECT_NEAR(after(bag, i), 1 - std::exp(-1), 1e-9);
+  bootstrap->set_form(v1::Draw::Bootstrap::BAYESIAN);
+  EXPECT_EQ(after(bag, 0), 1);
+
+  v1::SamplerSpec blocks;  // three of 10 samples an epoch
+  blocks.mutable_draw()->set_kind(v1::Draw::BLOCKS);
+  blocks.mutable_draw()->set_fraction(1. / 3);
+  blocks.mutable_draw()->mutable_blocks()->set_column("quality");
+  blocks.mutable_draw()->mutable_blocks()->set_length(10);
+  const auto with = [&blocks](v1::Draw::Blocks::Form form) {
+    blocks.mutable_draw()->mutable_blocks()->set_form(form);
+    return blocks;
+  };
+  const double held = 10. / kN;  // chance that a block holds a sample
+  EXPECT_NEAR(after(with(v1::Draw::Blocks::FIXED), 1), 1 - std::pow(1 - 3 * held, 2), 1e-9);
+  EXPECT_NEAR(after(with(v1::Draw::Blocks::CIRCULAR), 1), 1 - std::pow(1 - held, 6), 1e-9);
+  // A block of k samples holds one of n with the chance min(k, n) / n.
+  const double geometric = held * (1 - std::pow(0.9, kN));
+  EXPECT_NEAR(after(with(v1::Draw::Blocks::STATIONARY), 1), 1 - std::pow(1 - geometric, 6), 1e-9);
+  double missed = 0;
+  for (uint64_t i = 0; i < kN; ++i) {
+    const double holding = std::min({i + 1, uint64_t{10}, kN - i}) / (kN - 9.);
+    missed += std::pow(1 - holding, 6) / kN;
+  }
+  EXPECT_NEAR(after(with(v1::Draw::Blocks::MOVING), 1), 1 - missed, 1e-9);
+}
+
+TEST_F(PreviewTest, CountsThatARoundingPartsAreOneBin) {
+  v1::SamplerSpec spec;
+  spec.mutable_draw()->set_kind(v1::Draw::WITH_REPLACEMENT);
+  spec.mutable_proportion()->set_kind(v1::Proportion::TEMPERATURE);
+  spec.mutable_proportion()->set_column("label");
+  spec.mutable_proportion()->set_temperature(1);
+  ASSERT_OK_AND_ASSIGN(const v1::PreviewSamplerResponse preview, Preview(spec));
+  ASSERT_EQ(preview.expected_draws_size(), 1) << "natural shares: each sample is expected once";
+  EXPECT_EQ(preview.expected_draws(0).low(), 1);
+}
+
+// Also the guards that reach across strata, and for samples without a preference.
+TEST_F(PreviewTest, WithReplacementProportionTimesGuardedIsTheChanceOfADraw) {
+  const Uid run = Scored("r", "d/importance");
+  ASSERT_OK(t.Report(Losses(run, *t.OpenSession(run), 1, 0, std::nullopt, {7, 8}, {0, 50})));
+  for (const bool by_target : {false, true}) {
+    v1::PlannedEpoch planned;
+    planned.set_sampler("d/new");
+    planned.set_run("r");
+    v1::SamplerSpec& spec = *planned.mutable_spec();
+    spec.mutable_preference()->mutable_score_power()->set_alpha(1);
+    spec.mutable_proportion()->set_kind(v1::Proportion::TEMPERATURE);
+    spec.mutable_proportion()->set_column("label");
+    spec.mutable_proportion()->set_temperature(2);
+    spec.mutable_weight()->set_target(v1::Weight::NATURAL);
+    spec.mutable_guard()->set_uniform_floor(0.2);
+    spec.mutable_guard()->set_floor_by_target(by_target);
+    if (!by_target) spec.mutable_guard()->set_max_repeats(4);
+    double sum = 0;
+    double largest = 0;
+    for (uint64_t i = 0; i < kN; ++i) {
+      ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse explained, Explain(planned, i));
+      const double q = explained.proportion() * explained.guarded();
+      EXPECT_NEAR(q, explained.expected_draws() / kN, 1e-12) << i;
+      EXPECT_GT(q, 0) << i;
+      sum += q;
+      largest = std::max(largest, q);
+    }
+    if (!by_target) {
+      EXPECT_NEAR(largest, 4. / kN, 0x1p-11 / kN);
+    }
+    EXPECT_NEAR(sum, 1, 1e-9);
+  }
+}
+
+TEST_F(PreviewTest, PruningPrefersWhatItKeepsForSure) {
+  Scored("r", "d/importance");
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/new");
+  planned.set_run("r");
+  auto* pruning = planned.mutable_spec()->mutable_preference()->mutable_below_mean_pruning();
+  pruning->set_ratio(0.5);
+  pruning->set_delta(1);
+  pruning->set_total_epochs(9);
+  // 32 of the losses 1 and 2 are below the mean, 16 of them stay, and the other 58 samples.
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse low, Explain(planned, 0));
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse high, Explain(planned, 4));
+  EXPECT_NEAR(low.preference(), 0.5 / 74, 1e-12);
+  EXPECT_NEAR(high.preference(), 1. / 74, 1e-12);
+  EXPECT_EQ(low.guarded(), low.preference());
+  EXPECT_NEAR(low.expected_draws(), 0.5, 1e-12);
+}
+
+TEST_F(PreviewTest, AGapBetweenBlocksIsNoPreference) {
+  v1::PlannedEpoch planned;
+  planned.set_sampler("d/new");
+  v1::Draw* draw = planned.mutable_spec()->mutable_draw();
+  draw->set_kind(v1::Draw::BLOCKS);
+  draw->mutable_blocks()->set_column("quality");
+  draw->mutable_blocks()->set_length(8);
+  draw->mutable_blocks()->set_gap(2);
+  ASSERT_OK_AND_ASSIGN(const v1::ExplainSampleResponse explained, Explain(planned, 9));
+  EXPECT_EQ(explained.expected_draws(), 0);
+  EXPECT_THAT(explained.summary(), HasSubstr("the draw leaves it out"));
+}
+
 TEST_F(PreviewTest, BadRequestsNameTheField) {
   const auto refused = [this](auto change) {
     v1::PreviewSamplerRequest request;

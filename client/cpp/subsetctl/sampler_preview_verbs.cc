@@ -2,7 +2,6 @@
 // drawn or not, without opening the epoch.
 
 #include <memory>
-#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -153,14 +152,11 @@ absl::Status Preview(const Arguments& arguments, Context& context) {
 // What one choice does to the probability, and the product so far.
 class Factors {
  public:
-  // The choice makes the product what it is; unset: it has no probability of its own.
-  void Add(const std::string& choice, std::optional<double> product, const std::string& why) {
-    std::string factor = "-";
-    if (product.has_value()) {
-      if (product_ > 0) factor = Decimal(*product / product_);
-      product_ = *product;
-    }
-    table_.AddRow({choice, factor, product.has_value() ? Decimal(product_) : "-", why});
+  // The choice makes the product what it is.
+  void Add(const std::string& choice, double product, const std::string& why) {
+    table_.AddRow(
+        {choice, product_ > 0 ? Decimal(product / product_) : "-", Decimal(product), why});
+    product_ = product;
   }
   void Print(Console& console) const { table_.Print(console); }
 
@@ -190,16 +186,11 @@ void PrintFactors(const v1::ExplainSampleResponse& explained, Console& console) 
     factors.Add("proportion", share,
                 absl::StrCat("of stratum ", StratumText(stratum), ", ",
                              Thousands(stratum.eligible_samples()), " eligible samples"));
-    // A choice of whole sets gives no probability inside the stratum.
-    const bool weighed =
-        explained.preference() > 0 || explained.guarded() > 0 || explained.expected_draws() == 0;
-    const auto inside = [&](double probability) {
-      return weighed ? std::optional<double>(share * probability) : std::nullopt;
-    };
-    factors.Add("preference", inside(explained.preference()), PreferenceText(explained));
-    factors.Add("guard", inside(explained.guarded()),
-                explained.guarded() == explained.preference() ? "changes nothing"
-                                                              : "floor and refresh quota");
+    factors.Add("preference", share * explained.preference(), PreferenceText(explained));
+    factors.Add("guard", share * explained.guarded(),
+                explained.guarded() == explained.preference()
+                    ? "changes nothing"
+                    : "floor, refresh quota, cap on repeats");
     factors.Add("draw", explained.expected_draws(), "times in an epoch");
   }
   factors.Print(console);
