@@ -99,3 +99,22 @@ def test_a_later_epoch_closes_the_door(client: subset.Client, name: str) -> None
 def test_misuse_needs_no_server(client: subset.Client, act: Any) -> None:
     with pytest.raises(ValueError):
         act(client)
+
+
+@pytest.mark.parametrize(
+    ("message", "act"),
+    [
+        (r"epoch -1 is outside \[0, 2\^64\)", lambda r: r.open_epoch(-1)),
+        (r"epoch -1 is outside", lambda r: r.share(-1, 0)),
+        (r"step -2 is outside", lambda r: r.share(0, -2)),
+        (r"rank -1 is outside \[0, 2\^32\)", lambda r: r.share(0, 0, rank=-1)),
+        (r"position -3 is outside", lambda r: r.batch(0, -3, 1)),
+        (r"size -4 is outside", lambda r: r.batch(0, 0, -4)),
+    ],
+)
+def test_numbers_that_no_request_can_hold_are_named(
+    client: subset.Client, name: str, message: str, act: Any
+) -> None:
+    run = make_run(client, name, preset="uniform")
+    with pytest.raises(ValueError, match=message):
+        act(run)

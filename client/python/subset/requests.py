@@ -20,11 +20,27 @@ def duration(seconds: float) -> Any:
     return result
 
 
+def _check_numbers(bits: int, **numbers: int) -> None:
+    """Raises ValueError for what a field of so many bits cannot hold; its own bounds are the server's."""
+    for name, number in numbers.items():
+        if not 0 <= number < 1 << bits:
+            raise ValueError(f"{name} {number} is outside [0, 2^{bits})")
+
+
+def open_epoch(uid: int, epoch: int, now: bool) -> Any:
+    """OpenEpochRequest."""
+    from subset.v1 import training_pb2
+
+    _check_numbers(64, epoch=epoch)
+    return training_pb2.OpenEpochRequest(run_uid=uid, epoch=epoch, now=now)
+
+
 def _batch(
     uid: int, epoch: int, *, probabilities: bool, replay: bool = False, **address: Any
 ) -> Any:
     from subset.v1 import training_pb2
 
+    _check_numbers(64, epoch=epoch)
     return training_pb2.GetBatchRequest(
         run_uid=uid, epoch=epoch, omit_probabilities=not probabilities, replay=replay, **address
     )
@@ -42,6 +58,8 @@ def share(
     size: int = 1,
 ) -> Any:
     """GetBatchRequest for the share of `rank` in one global batch; in a stream, in `size` of them."""
+    _check_numbers(64, step=step)
+    _check_numbers(32, rank=rank, world_size=world_size)
     address = {"step": step, "rank": rank, "world_size": world_size}
     return _batch(
         uid, epoch, probabilities=probabilities, replay=replay, assigned=address, num_batches=size
@@ -58,6 +76,8 @@ def positions(
     replay: bool = False,
 ) -> Any:
     """GetBatchRequest for plain positions."""
+    _check_numbers(64, position=position)
+    _check_numbers(32, size=size)
     address = {"position": position, "batch_size": size}
     return _batch(uid, epoch, probabilities=probabilities, replay=replay, positions=address)
 
@@ -103,11 +123,11 @@ def provided_epoch(
     indices: "npt.NDArray[np.uint32]",
     expected: "Optional[npt.NDArray[np.float64]]",
 ) -> Iterator[Any]:
-    """The messages of one ProvideEpoch. Raises ValueError for an epoch that is no such number."""
+    """The messages of one ProvideEpoch."""
     from subset.v1 import training_pb2
 
+    _check_numbers(64, epoch=epoch)  # not in the midst of the stream, where an error is lost
     message = training_pb2.ProvideEpochRequest
-    # Made here: an error in the midst of a stream is lost in it.
     header = message.Header(
         run_uid=uid,
         epoch=epoch,

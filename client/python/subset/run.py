@@ -59,13 +59,11 @@ class Run(Accounts, Pools):
         the run's feedback_timeout; `now` does not wait. Raises FailedPrecondition (EPOCH_GONE,
         NOTHING_TO_DRAW), DeadlineExceeded after `timeout` seconds.
         """
-        from subset.v1 import training_pb2
-
         info = self._binding.get()
         if timeout is None:
             timeout = info.feedback_timeout + self._connection.retry.patience + _OPEN_SECONDS
         until = time.monotonic() + timeout
-        request = training_pb2.OpenEpochRequest(run_uid=info.uid, epoch=epoch, now=now)
+        request = requests.open_epoch(info.uid, epoch, now)
         while True:
             left = until - time.monotonic()
             try:
