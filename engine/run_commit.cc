@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "engine/run.h"
+#include "sampling/spec.h"
 
 namespace subset {
 
@@ -143,7 +144,9 @@ void Run::RevertScores(uint64_t sequence, const KeptScores& kept) {
 void Run::FoldCopy(uint64_t sequence, const Run& source) {
   WriterLock lock(&mu_);
   ReaderLock source_lock(&source.mu_);
-  scores_->CopyFrom(*source.scores_, /*frozen=*/false, sequence);
+  // Steps are a run's own: by those of another, its scores would be newer than what is reported
+  // here.
+  scores_->CopyFrom(*source.scores_, /*frozen=*/false, sequence, sampling::StepColumn(""));
   source.copied_.store(true, std::memory_order_relaxed);
 }
 

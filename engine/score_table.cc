@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace subset {
@@ -115,11 +116,18 @@ uint64_t ScoreTable::CountScored(const float* values, uint64_t number) const {
                                              [](float value) { return !std::isnan(value); }));
 }
 
-void ScoreTable::CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence) {
-  for (const auto& [name, column] : from.columns_) FindOrAdd(name);
+void ScoreTable::CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence,
+                          absl::string_view but) {
+  const auto stays = [but](absl::string_view name) {
+    return !but.empty() && absl::EndsWith(name, but);
+  };
+  for (const auto& [name, column] : from.columns_) {
+    if (!stays(name)) FindOrAdd(name);
+  }
   from.generation_.fetch_add(1, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_relaxed);
   for (auto& [name, column] : columns_) {
+    if (stays(name)) continue;
     const auto source = from.columns_.find(name);
     for (uint64_t number = 0; number < column.chunks.size(); ++number) {
       Chunk& chunk = column.chunks[number];

@@ -75,8 +75,9 @@ class ScoreTable {
   // Becomes as `from` by record `sequence`; both share the chunks until either changes them. Chunks
   // whose image includes the record already are left alone; so are those that in a replay are newer
   // in `from` than the record, unless `frozen` says that it never changes: images of a copy are
-  // written first, so there was nothing to copy. O(chunks), plus the values of those that differ.
-  void CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence);
+  // written first, so there was nothing to copy. Columns whose name ends in `but`, where that is
+  // not empty, stay as they are. O(chunks), plus the values of those that differ.
+  void CopyFrom(const ScoreTable& from, bool frozen, uint64_t sequence, absl::string_view but = {});
 
   // Takes a chunk from its image, whose memory it keeps. Returns kDataLoss where it does not fit.
   absl::Status Load(const std::string& column, uint64_t chunk, uint64_t sequence,

@@ -67,6 +67,45 @@ TEST_F(CopiedScoresTest, ARunStartsWithTheScoresOfAnother) {
   EXPECT_NE(Drawn(copy.uid(), 1), Drawn(run.uid(), 1));
 }
 
+TEST_F(CopiedScoresTest, CopiedScoresAreOlderThanWhatTheRunReports) {
+  constexpr uint32_t kFew = 40;
+  ASSERT_OK(t.ImportLabels("few", kFew));
+  v1::SamplerSpec spec;
+  spec.mutable_preference()->mutable_score_power()->set_alpha(1);
+  spec.mutable_guard()->set_refresh(0.5);
+  spec.mutable_guard()->set_stale_fraction(0.25);
+  ASSERT_OK(t.CreateSampler("few/refresh", spec));
+  const auto report = [this](Uid of, uint32_t samples, uint64_t step) {
+    std::vector<uint32_t> indices(samples);
+    std::iota(indices.begin(), indices.end(), 0);
+    const std::vector<float> losses(samples, 1.0f);
+    ASSERT_OK_AND_ASSIGN(const uint64_t session, t.OpenSession(of));
+    auto request = Losses(of, session, 1, 0, std::nullopt, indices, losses);
+    request.mutable_feedback(0)->set_step(step);
+    ASSERT_OK(t.Report(request));
+  };
+  ASSERT_OK_AND_ASSIGN(const v1::Run source, t.CreateRun("source", "few/refresh", 8));
+  ASSERT_OK(t.OpenEpoch(source.uid(), 0));
+  report(source.uid(), kFew, 1000);
+  ASSERT_OK_AND_ASSIGN(const v1::Run copy, Copy("copy", "source", "few/refresh"));
+  ASSERT_OK(t.OpenEpoch(copy.uid(), 0));
+  report(copy.uid(), 30, 1);
+  for (const bool again : {false, true}) {
+    if (again) t.CrashAndReopen();
+    for (uint32_t i = 0; i < kFew; ++i) {
+      v1::ExplainSampleRequest request;
+      request.mutable_planned()->set_sampler("few/refresh");
+      request.mutable_planned()->set_run("copy");
+      request.set_index(i);
+      Pending<absl::StatusOr<v1::ExplainSampleResponse>> explained;
+      t.engine->ExplainSample(request, explained.Callback());
+      const auto response = explained.Wait();
+      ASSERT_OK(response);
+      EXPECT_NEAR(response->expected_draws(), i < 30 ? 0.5 : 0.5 + 0.5 * kFew / 10, 1e-3) << i;
+    }
+  }
+}
+
 TEST_F(CopiedScoresTest, ACopyOutlivesItsSourceAndEveryCrash) {
   Score(run.uid(), 0, 1);
   ASSERT_OK_AND_ASSIGN(const v1::Run reference, Copy("reference", "r"));
