@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "engine/coverage.h"
@@ -77,10 +78,10 @@ void DescribeCounts(const sampling::Draw& draw, absl::Span<const double> counts,
     bin->set_high(std::ldexp(1.0, exponent + 1));
     bin->set_samples(samples);
   }
-  std::vector<uint32_t> asked(coverage_epochs.begin(), coverage_epochs.end());
-  if (asked.empty()) asked = {1, 2, 5, 10};
+  constexpr uint32_t kUsual[] = {1, 2, 5, 10};
+  if (coverage_epochs.empty()) coverage_epochs = kUsual;
   const Coverage coverage(draw, response->num_positions(), counts);
-  for (const uint32_t epochs : asked) {
+  for (const uint32_t epochs : coverage_epochs) {
     auto* reached = response->add_coverage();
     reached->set_epochs(epochs);
     reached->set_ratio(coverage.After(epochs));
@@ -112,11 +113,18 @@ void DescribeStrata(const PlannedStrata& strata, absl::Span<const double> counts
   for (const Stratum& stratum : described) *response->add_strata() = stratum;
 }
 
+// What it means that nothing is stored in a reported column.
+std::string NothingIn(absl::string_view column) {
+  const absl::string_view score = absl::StripSuffix(column, sampling::StepColumn(""));
+  if (score == column) return absl::StrCat("nothing is scored in \"", column, "\" yet");
+  return absl::StrCat("when \"", score, "\" was reported is known from the next epoch on");
+}
+
 void AddWarnings(const sampling::PlanInput& input, const sampling::PlanTraits& traits,
                  v1::PreviewSamplerResponse* response) {
   const auto warn = [response](std::string warning) { response->add_warnings(std::move(warning)); };
   for (const auto& [column, view] : input.columns.scores) {
-    if (view.chunks.empty()) warn(absl::StrCat("nothing is scored in \"", column, "\" yet"));
+    if (view.chunks.empty()) warn(NothingIn(column));
   }
   if (traits.fell_back_to_uniform) {
     warn("no sample is preferred somewhere: samples are drawn uniformly there");

@@ -91,7 +91,7 @@ std::set<std::string> SamplerSpec::ScoreColumns() const {
   }
   // A refresh quota that follows a schedule may start at 0.
   if (guard.refresh > 0 || schedules.count("guard.refresh") > 0) {
-    names.insert(StepColumn(preference.score));
+    names.insert({preference.score, StepColumn(preference.score)});
   }
   if (proportion.adaptive()) names.insert("loss");
   return names;

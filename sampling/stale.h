@@ -26,8 +26,8 @@ struct StaleSlots {
 };
 
 // Returns for each stratum the max(1, floor(guard.stale_fraction n_g)) slots whose score was
-// reported longest ago, by the reported column "<score>.step": never (NaN) first, ties by a keyed
-// hash. O(N).
+// reported longest ago, by the reported column "<score>.step": those without a score first, then
+// those without a step, which came before steps were kept; ties by a keyed hash. O(N).
 StaleSlots StalestSlots(const PlanInput& input, const Population& population);
 
 }  // namespace subset::sampling

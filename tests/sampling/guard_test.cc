@@ -17,6 +17,7 @@
 #include "sampling/jitter.h"
 #include "sampling/repeat_cap.h"
 #include "sampling/score_draw.h"
+#include "sampling/stale.h"
 #include "tests/sampling/score_draw_testing.h"
 #include "tests/sampling/spec_case.h"
 #include "tests/testing/status_matchers.h"
@@ -204,6 +205,19 @@ TEST(GuardTest, NoSampleIsExpectedMoreOftenThanTheCapAllows) {
   const auto draw = Build(input);
   ExpectDrawn(*draw, Probabilities(*draw, kN), 500000);
   EXPECT_EQ(plan->traits().unbiased_over, UnbiasedOver::kBatch);
+}
+
+TEST(GuardTest, StalestAreTheUnscoredThenThoseReportedBeforeStepsWereKept) {
+  Case c(Kind::kScorePower, {1, kNanF, 1, 1, 1, kNanF, 1, 1});
+  c.Report("loss.step", {8, kNanF, kNanF, 3, 9, kNanF, 0, kNanF});
+  const std::vector<std::vector<uint32_t>> added = {{1, 5}, {2, 7}, {6, 3}, {0, 4}};
+  std::vector<uint32_t> expected;
+  for (const std::vector<uint32_t>& next : added) {
+    expected.insert(expected.end(), next.begin(), next.end());
+    std::sort(expected.begin(), expected.end());
+    c.guard().stale_fraction = static_cast<double>(expected.size()) / 8;
+    EXPECT_EQ(StalestSlots(c.input, c.population()).slots, expected);
+  }
 }
 
 TEST(GuardTest, AStoredDrawKeepsItsStaleSamples) {
