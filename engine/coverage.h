@@ -27,8 +27,8 @@ class Coverage {
   double positions_;
   absl::Span<const double> counts_;
   double blocks_ = 0;  // of an epoch, where they are drawn independently
-  double block_share_ =
-      1;  // chance that a block holds a sample, by the mean number of times it does
+  // The chance that a block holds a sample, by the mean number of times it does.
+  double block_share_ = 1;
 };
 
 }  // namespace subset
