@@ -120,9 +120,10 @@ class Catalog {
   std::unique_ptr<ScoreTable> FindScores(Uid table, uint64_t num_samples) const;
 
   void RemoveRun(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Whether a version may be in force from that epoch on; errors are those of UpdateSampler.
-  absl::Status CheckFromEpoch(const SamplerVersion& newest, uint64_t from_epoch) const
-      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Whether a version may begin where `committed` says, and `before` be in force until then; errors
+  // are those of UpdateSampler.
+  absl::Status CheckBegin(const log::v1::SamplerCommitted& committed, Uid sampler,
+                          const SamplerVersion* before) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void RemoveSampler(Uid uid, Outcome* outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<Uid> RunsOf(Uid sampler) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // Adds the images of `column` to `garbage` if neither its dataset nor a kept epoch needs them.

@@ -39,6 +39,15 @@ size_t NumVersions(const SamplerVersion* newest) {
   return n;
 }
 
+// Whether a version is in force wherever one that is committed now would be.
+bool BeginsBy(const v1::Sampler& existing, const log::v1::SamplerCommitted& committed) {
+  const auto by = [](uint64_t begin, uint64_t other) {
+    return begin == 0 || (other > 0 && begin <= other);
+  };
+  return by(existing.from_epoch(), committed.from_epoch()) &&
+         by(existing.from_step(), committed.from_step());
+}
+
 bool SameColumn(const v1::Column& a, const v1::Column& b) {
   return a.type() == b.type() && a.sha256() == b.sha256();
 }
@@ -157,8 +166,7 @@ Outcome Catalog::CommitSampler(const Record& record) {
   if (exists) {
     const std::shared_ptr<const SamplerVersion> existing = samplers_.at(name->second);
     // The same definition again changes nothing, so that a call may be repeated.
-    const bool in_force =
-        !committed.update() || existing->proto.from_epoch() <= committed.from_epoch();
+    const bool in_force = !committed.update() || BeginsBy(existing->proto, committed);
     if (in_force && google::protobuf::util::MessageDifferencer::Equals(existing->proto.spec(),
                                                                        committed.spec())) {
       outcome.sampler = existing;
@@ -168,13 +176,12 @@ Outcome Catalog::CommitSampler(const Record& record) {
       outcome.status = AlreadyExists("sampler", committed.name(), " with another definition");
       return outcome;
     }
-    outcome.status = CheckFromEpoch(*existing, committed.from_epoch());
+    sampler->before = VersionBefore(existing, committed.from_epoch(), committed.from_step());
+    outcome.status = CheckBegin(committed, existing->proto.uid(), sampler->before.get());
     if (!outcome.status.ok()) return outcome;
     sampler->proto = existing->proto;
     sampler->proto.set_from_epoch(committed.from_epoch());
-    if (committed.from_epoch() > 0) {
-      sampler->before = VersionFor(existing, committed.from_epoch() - 1);
-    }
+    sampler->proto.set_from_step(committed.from_step());
   } else {
     sampler->proto.set_uid(next_uid_);
     sampler->proto.set_name(committed.name());
@@ -196,25 +203,36 @@ Outcome Catalog::CommitSampler(const Record& record) {
   return outcome;
 }
 
-absl::Status Catalog::CheckFromEpoch(const SamplerVersion& newest, uint64_t from_epoch) const {
-  if (from_epoch == 0) return absl::OkStatus();
-  for (const Uid uid : RunsOf(newest.proto.uid())) {
+absl::Status Catalog::CheckBegin(const log::v1::SamplerCommitted& committed, Uid sampler,
+                                 const SamplerVersion* before) const {
+  const uint64_t from_epoch = committed.from_epoch();
+  const uint64_t from_step = committed.from_step();
+  if (from_epoch == 0 && from_step == 0) return absl::OkStatus();
+  const auto taken = [](absl::string_view field, std::string what) {
+    return WithReason(WithField(absl::FailedPreconditionError(std::move(what)), field),
+                      "EPOCH_OPEN");
+  };
+  for (const Uid uid : RunsOf(sampler)) {
     const Run& run = *runs_.at(uid);
     const RunProgress progress = run.Progress();
-    if (!progress.any_epoch || progress.newest_epoch < from_epoch) continue;
-    return WithReason(
-        WithField(absl::FailedPreconditionError(absl::StrCat(
-                      "from_epoch ", from_epoch, " is not ahead of run \"", run.settings().name(),
-                      "\", whose epoch ", progress.newest_epoch, " is open")),
-                  "from_epoch"),
-        "EPOCH_OPEN");
+    if (!progress.any_epoch) continue;
+    if (from_epoch > 0 && progress.newest_epoch >= from_epoch) {
+      return taken("from_epoch", absl::StrCat("from_epoch ", from_epoch, " is not ahead of run \"",
+                                              run.settings().name(), "\", whose epoch ",
+                                              progress.newest_epoch, " is open"));
+    }
+    if (from_step > 0 && progress.newest_first_step >= from_step) {
+      return taken("from_step", absl::StrCat("from_step ", from_step, " is not ahead of run \"",
+                                             run.settings().name(), "\", whose epoch ",
+                                             progress.newest_epoch, ", which begins at step ",
+                                             progress.newest_first_step, ", is open"));
+    }
   }
-  const SamplerVersion* kept = &newest;  // versions from that epoch on are replaced
-  while (kept != nullptr && kept->proto.from_epoch() >= from_epoch) kept = kept->before.get();
-  if (NumVersions(kept) < kMaxVersions) return absl::OkStatus();
-  return WithReason(absl::FailedPreconditionError(absl::StrCat(
-                        "sampler \"", newest.proto.name(), "\" has ", kMaxVersions,
-                        " versions for successive epochs; one without from_epoch replaces them")),
+  if (NumVersions(before) < kMaxVersions) return absl::OkStatus();
+  return WithReason(absl::FailedPreconditionError(
+                        absl::StrCat("sampler \"", committed.name(), "\" has ", kMaxVersions,
+                                     " versions that wait for each other; one without from_epoch "
+                                     "and from_step replaces them")),
                     "TOO_MANY_VERSIONS");
 }
 

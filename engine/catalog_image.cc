@@ -23,9 +23,9 @@ absl::Status RestoreSampler(const v1::Sampler& saved, Versions* versions) {
                                             "\": ", spec.status().message()));
   }
   sampler->spec = *std::move(spec);
-  // Those between have no epoch left: a later version took them all.
-  for (const auto& [version, older] : *versions) {
-    if (older->proto.from_epoch() < saved.from_epoch()) sampler->before = older;
+  if (!versions->empty()) {
+    sampler->before =
+        VersionBefore(versions->rbegin()->second, saved.from_epoch(), saved.from_step());
   }
   (*versions)[saved.version()] = std::move(sampler);
   return absl::OkStatus();

@@ -168,7 +168,8 @@ Outcome Catalog::OpenEpoch(const Record& record, Attachments attachments) {
     return outcome;
   }
   auto epoch = std::make_shared<Epoch>();
-  epoch->sampler = VersionFor(samplers_.at(outcome.run->settings().sampler_uid()), opened.epoch());
+  epoch->sampler = VersionFor(samplers_.at(outcome.run->settings().sampler_uid()), opened.epoch(),
+                              opened.first_step());
   if (epoch->sampler->proto.version() != opened.sampler_version()) {
     outcome.status = absl::AbortedError("the sampler was updated meanwhile");
     return outcome;

@@ -1,5 +1,8 @@
 #include "engine/epoch.h"
 
+#include <limits>
+#include <utility>
+
 #include "base/status_macros.h"
 #include "base/thread_executor.h"
 #include "sampling/population.h"
@@ -16,9 +19,20 @@ uint64_t NumPositionsToReport(uint64_t num_positions, const v1::Run& run) {
 }
 
 std::shared_ptr<const SamplerVersion> VersionFor(std::shared_ptr<const SamplerVersion> newest,
-                                                 uint64_t epoch) {
-  while (newest != nullptr && epoch < newest->proto.from_epoch()) newest = newest->before;
+                                                 uint64_t epoch, uint64_t first_step) {
+  while (newest != nullptr &&
+         (epoch < newest->proto.from_epoch() || first_step < newest->proto.from_step())) {
+    newest = newest->before;
+  }
   return newest;
+}
+
+std::shared_ptr<const SamplerVersion> VersionBefore(std::shared_ptr<const SamplerVersion> newest,
+                                                    uint64_t from_epoch, uint64_t from_step) {
+  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+  if (from_epoch > 0) return VersionFor(std::move(newest), from_epoch - 1, kAny);
+  if (from_step > 0) return VersionFor(std::move(newest), kAny, from_step - 1);
+  return nullptr;
 }
 
 std::string SamplerVersion::MainScore() const {

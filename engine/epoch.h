@@ -23,7 +23,7 @@ namespace subset {
 struct SamplerVersion {
   v1::Sampler proto;
   sampling::SamplerSpec spec;
-  // What epochs before proto.from_epoch() open with; null where that is 0.
+  // What epochs before proto.from_epoch() or from_step() open with; null where both are 0.
   std::shared_ptr<const SamplerVersion> before;
   mutable PopulationCache populations;
 
@@ -37,9 +37,15 @@ struct SamplerVersion {
   std::string MainScore() const;
 };
 
-// Returns the version that epoch `epoch` of a run opens with, `newest` being the sampler's newest.
+// Returns the version that an epoch of a run opens with: the newest that begins there or before.
+// `newest` is the sampler's newest, `first_step` that of the epoch, counted over the run.
 std::shared_ptr<const SamplerVersion> VersionFor(std::shared_ptr<const SamplerVersion> newest,
-                                                 uint64_t epoch);
+                                                 uint64_t epoch, uint64_t first_step);
+
+// Returns what stays in force before a new version that begins at that epoch or step, one of which
+// is 0; null where both are. Versions that would only begin after it are left out.
+std::shared_ptr<const SamplerVersion> VersionBefore(std::shared_ptr<const SamplerVersion> newest,
+                                                    uint64_t from_epoch, uint64_t from_step);
 
 // Immutable once draws can see it.
 struct Epoch {

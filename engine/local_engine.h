@@ -114,7 +114,8 @@ class LocalEngine : public Engine {
   template <typename Response, typename Look>
   void LookAt(const v1::PlannedEpoch& request, Look look, Done<Response> done);
   template <typename Request>
-  void SetSampler(const Request& request, bool update, uint64_t from_epoch, Done<v1::Sampler> done);
+  void SetSampler(const Request& request, const v1::UpdateSamplerRequest* update,
+                  Done<v1::Sampler> done);
   absl::StatusOr<std::shared_ptr<const Dataset>> RequireDataset(const std::string& name) const;
   absl::StatusOr<std::shared_ptr<const SamplerVersion>> RequireSampler(
       const std::string& name) const;

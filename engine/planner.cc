@@ -195,11 +195,11 @@ void Planner::FinishDecided(Waiting& waiting) {
 std::optional<std::pair<uint64_t, v1::Epoch::Opened>> Planner::Next(const Waiting& waiting) {
   const Run& run = *waiting.run;
   const uint64_t first = waiting.targets.begin()->first;
+  const RunProgress progress = run.Progress();
   const std::shared_ptr<const SamplerVersion> sampler =
-      VersionFor(catalog_->FindSampler(run.settings().sampler_uid()), first);
+      VersionFor(catalog_->FindSampler(run.settings().sampler_uid()), first, progress.next_step);
   if (sampler == nullptr) return std::nullopt;  // deleted with its runs
   if (!sampler->waits_for_feedback()) return std::make_pair(first, v1::Epoch::NOT_SCORE_DRIVEN);
-  const RunProgress progress = run.Progress();
   if (!progress.any_epoch) return std::make_pair(first, v1::Epoch::FIRST);
   if (progress.feedback_complete) {
     return std::make_pair(first,

@@ -51,7 +51,8 @@ absl::StatusOr<Planner::Built> Planner::Build(
     Run& run, uint64_t epoch, v1::Epoch::Opened reason,
     const std::shared_ptr<const ProvidedContent>& provided) {
   const v1::Run& settings = run.settings();
-  const auto sampler = VersionFor(catalog_->FindSampler(settings.sampler_uid()), epoch);
+  const uint64_t first_step = run.Progress().next_step;
+  const auto sampler = VersionFor(catalog_->FindSampler(settings.sampler_uid()), epoch, first_step);
   const auto dataset = catalog_->FindDataset(settings.dataset_uid());
   if (sampler == nullptr || dataset == nullptr) return NotFound("run", settings.name());
   SUBSET_RETURN_IF_ERROR(CheckDrawnTogether(*sampler, settings));
@@ -62,7 +63,7 @@ absl::StatusOr<Planner::Built> Planner::Build(
   Built built;
   built.opened.set_run_uid(settings.uid());
   built.opened.set_epoch(epoch);
-  built.opened.set_first_step(run.Progress().next_step);
+  built.opened.set_first_step(first_step);
   SUBSET_RETURN_IF_ERROR(run.NoteLearnedShares(sampler, columns, &built.opened));
   SUBSET_ASSIGN_OR_RETURN(sampling::PlanInput input,
                           MakePlanInput(settings, built.opened, *sampler, columns));
@@ -125,6 +126,7 @@ void Planner::Prepare(std::shared_ptr<Run> run) {
     if (!columns.ok()) return;
     log::v1::EpochOpened opened;
     opened.set_epoch(sampler->proto.from_epoch());
+    opened.set_first_step(sampler->proto.from_step());
     // What is wrong is said when the epoch opens.
     MakePlanInput(settings, opened, *sampler, *columns).status().IgnoreError();
   });

@@ -68,7 +68,7 @@ absl::StatusOr<LocalEngine::Planned> LocalEngine::Plan(const v1::PlannedEpoch& r
                         absl::StrCat(planned.opened.epoch(), " is outside [0, 2^32)"));
   }
   if (planned.checked) {
-    const auto sampler = VersionFor(newest, planned.opened.epoch());
+    const auto sampler = VersionFor(newest, planned.opened.epoch(), planned.opened.first_step());
     planned.definition.spec = sampler->spec;
     planned.sampler_version = sampler->proto.version();
   }

@@ -61,8 +61,8 @@ absl::StatusOr<std::unique_ptr<EpochProvision>> LocalEngine::StartProvide(
     const v1::ProvideEpochRequest::Header& header) {
   SUBSET_ASSIGN_OR_RETURN(const std::shared_ptr<Run> run, RequireRun(header.run_uid()));
   SUBSET_RETURN_IF_ERROR(ValidateHeader(header));
-  const auto sampler =
-      VersionFor(catalog_->FindSampler(run->settings().sampler_uid()), header.epoch());
+  const auto sampler = VersionFor(catalog_->FindSampler(run->settings().sampler_uid()),
+                                  header.epoch(), run->Progress().next_step);
   if (sampler == nullptr) return NotFound("sampler", run->settings().sampler());
   if (sampler->spec.draw.kind != sampling::Draw::Kind::kProvided) {
     return InvalidField(

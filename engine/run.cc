@@ -45,6 +45,7 @@ RunProgress Run::Progress() const {
   progress.newest_epoch = epochs_.rbegin()->first;
   progress.feedback_complete = NewestComplete();
   const log::v1::EpochOpened& newest = epochs_.rbegin()->second.epoch->opened;
+  progress.newest_first_step = newest.first_step();
   progress.next_step = newest.first_step() + NumSteps(newest.num_positions(), settings_);
   progress.parked = epochs_.rbegin()->second.accounts.parked_positions() > 0;
   return progress;

@@ -94,6 +94,7 @@ struct RunSnapshot {
 struct RunProgress {
   bool any_epoch = false;
   uint64_t newest_epoch = 0;
+  uint64_t newest_first_step = 0;
   bool feedback_complete = true;
   uint64_t next_step = 0;  // the first of an epoch that opens now, counted over the run
   bool parked = false;     // complete but for parked blocks

@@ -40,15 +40,30 @@ absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(const Request&
 template absl::StatusOr<LocalEngine::Definition> LocalEngine::DefinitionOf(
     const v1::PlannedEpoch&, const std::string&) const;
 
+namespace {
+
+absl::Status CheckBegin(const v1::UpdateSamplerRequest& update) {
+  if (update.from_epoch() >= uint64_t{1} << 32) {
+    return InvalidField("from_epoch",
+                        absl::StrCat(update.from_epoch(), " is outside [0, 4294967296)"));
+  }
+  if (update.from_epoch() == 0 || update.from_step() == 0) return absl::OkStatus();
+  return InvalidField("from_step",
+                      absl::StrCat("is ", update.from_step(), ", but from_epoch is ",
+                                   update.from_epoch(), ": a version begins at one of them"));
+}
+
+}  // namespace
+
 template <typename Request>
-void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_epoch,
+void LocalEngine::SetSampler(const Request& request, const v1::UpdateSamplerRequest* update,
                              Done<v1::Sampler> done) {
-  if (from_epoch >= uint64_t{1} << 32) {
-    return done(
-        InvalidField("from_epoch", absl::StrCat(from_epoch, " is outside [0, 4294967296)")));
+  if (update != nullptr) {
+    const absl::Status checked = CheckBegin(*update);
+    if (!checked.ok()) return done(checked);
   }
   absl::StatusOr<Definition> definition = DefinitionOf(request, request.name());
-  if (definition.ok() && update) {
+  if (definition.ok() && update != nullptr) {
     const auto existing = RequireSampler(request.name());
     if (!existing.ok()) definition = existing.status();
   }
@@ -59,8 +74,11 @@ void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_
   committed->set_name(request.name());
   committed->set_preset(definition->by.preset);
   *committed->mutable_spec() = SpecToProto(definition->spec);
-  committed->set_update(update);
-  committed->set_from_epoch(from_epoch);
+  if (update != nullptr) {
+    committed->set_update(true);
+    committed->set_from_epoch(update->from_epoch());
+    committed->set_from_step(update->from_step());
+  }
   auto commit = [this, record = std::move(record),
                  done = std::move(done)](const absl::Status& checked) mutable {
     if (!checked.ok()) return done(checked);
@@ -80,11 +98,11 @@ void LocalEngine::SetSampler(const Request& request, bool update, uint64_t from_
 }
 
 void LocalEngine::CreateSampler(const v1::CreateSamplerRequest& request, Done<v1::Sampler> done) {
-  SetSampler(request, /*update=*/false, /*from_epoch=*/0, std::move(done));
+  SetSampler(request, nullptr, std::move(done));
 }
 
 void LocalEngine::UpdateSampler(const v1::UpdateSamplerRequest& request, Done<v1::Sampler> done) {
-  SetSampler(request, /*update=*/true, request.from_epoch(), std::move(done));
+  SetSampler(request, &request, std::move(done));
 }
 
 absl::StatusOr<v1::Sampler> LocalEngine::GetSampler(const v1::GetSamplerRequest& request) {

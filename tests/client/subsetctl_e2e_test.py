@@ -206,6 +206,8 @@ def update(ctl: Ctl) -> None:
     assert "EPOCH_OPEN" in error and 'run "job", whose epoch 1 is open' in error, error
     assert ctl.json(*change, "--from-epoch", "40")["from_epoch"] == "40"
     assert "from epoch  40\n" in ctl.text("sampler", "describe", "digits/hard")[0]
+    _, error = ctl.text(*change, "--from-epoch", "40", "--from-step", "9", code=1)
+    assert "from_step is 9, but from_epoch is 40" in error, error
     preview = ("sampler", "preview", "digits/hard", "--run", "job", "--epoch")
     assert [ctl.json(*preview, e)["sampler_version"] for e in ("39", "40")] == ["1", "2"]
     pools = ctl.text("sampler", "presets", "ohem")[0]

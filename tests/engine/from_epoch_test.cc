@@ -1,4 +1,4 @@
-// New versions of a sampler that are in force from a stated epoch on.
+// New versions of a sampler that are in force from a stated epoch or step on.
 
 #include "tests/engine/engine_testing.h"
 
@@ -15,12 +15,13 @@ class FromEpochTest : public ::testing::Test {
     run = t.CreateRun("r", "d/s", 10)->uid();
   }
   // Another fraction for each version.
-  absl::StatusOr<v1::Sampler> Update(double fraction, uint64_t from_epoch) {
+  absl::StatusOr<v1::Sampler> Update(double fraction, uint64_t from_epoch, uint64_t from_step = 0) {
     v1::UpdateSamplerRequest request;
     request.set_name("d/s");
     request.mutable_preset()->set_name("uniform");
     (*request.mutable_preset()->mutable_parameters())["fraction"] = fraction;
     request.set_from_epoch(from_epoch);
+    request.set_from_step(from_step);
     Pending<absl::StatusOr<v1::Sampler>> updated;
     t.engine->UpdateSampler(request, updated.Callback());
     return updated.Wait();
@@ -135,6 +136,45 @@ TEST_F(FromEpochTest, WhatWaitsSurvivesACrashAndTheFold) {
   EXPECT_EQ(VersionAt(4), 4u);
   EXPECT_EQ(t.EpochIndices(run, 3).size(), 20u);
   EXPECT_EQ(t.EpochIndices(run, 4).size(), 60u);
+}
+
+// Epochs of version 1 have ten steps.
+TEST_F(FromEpochTest, AStepIsReachedByTheFirstEpochThatBeginsThereOrLater) {
+  ASSERT_OK_AND_ASSIGN(const v1::Sampler updated, Update(.5, 0, 15));
+  EXPECT_EQ(updated.from_step(), 15u);
+  EXPECT_EQ(VersionAt(0), 1u);
+  EXPECT_EQ(VersionAt(1), 1u);  // steps 10 to 19
+  t.CrashAndReopen();
+  const auto refused = Update(.3, 0, 10);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("epoch 1, which begins at step 10, is open")));
+  EXPECT_THAT(refused, ReasonIs("EPOCH_OPEN"));
+  EXPECT_THAT(refused, FieldIs("from_step"));
+  EXPECT_EQ(Update(.5, 0, 20)->version(), 2u);  // is in force there already
+  ASSERT_OK(t.engine->FoldNow());
+  t.Reopen();
+  EXPECT_EQ(VersionAt(2), 2u);  // five steps from step 20 on
+  // Whole numbers of epochs do not matter to another run: it has steps of its own.
+  run = t.CreateRun("later", "d/s", 10)->uid();
+  EXPECT_EQ(VersionAt(7), 1u);
+  EXPECT_EQ(VersionAt(8), 1u);
+  EXPECT_EQ(VersionAt(9), 2u);
+}
+
+TEST_F(FromEpochTest, StepsAndEpochsWaitBesideEachOther) {
+  ASSERT_OK(Update(.2, 3));
+  ASSERT_OK(Update(.4, 0, 10));
+  EXPECT_EQ(VersionAt(0), 1u);
+  t.CrashAndReopen();
+  EXPECT_EQ(VersionAt(1), 3u);  // begins at step 10
+  EXPECT_EQ(VersionAt(3), 3u);
+  ASSERT_OK(Update(.6, 0, 100));
+  ASSERT_OK(Update(.8, 5));
+  EXPECT_EQ(VersionAt(4), 3u);
+  EXPECT_EQ(VersionAt(5), 5u);
+  const auto both = Update(.1, 9, 9);
+  EXPECT_THAT(both, FieldIs("from_step"));
+  EXPECT_THAT(both, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("from_epoch is 9")));
 }
 
 TEST_F(FromEpochTest, APreviewIsOfTheVersionOfItsEpoch) {

@@ -289,3 +289,7 @@ def test_a_new_version_starts_at_its_epoch(client: subset.Client, name: str) -> 
     assert again.version == 2
     with pytest.raises(ValueError, match="from_epoch"):
         client.ensure_sampler(f"{name}/s", preset="uniform", from_epoch=3)
+    steps = run.open_epoch(3).num_steps
+    later = client.ensure_sampler(f"{name}/s", preset="uniform", update=True, from_step=5 * steps)
+    assert (later.version, later.from_epoch, later.from_step) == (3, 0, 5 * steps)
+    assert [run.share(epoch, 0).sampler_version for epoch in range(4, 7)] == [2, 3, 3]

@@ -21,6 +21,7 @@ struct Arguments {
   std::string dataset;
   SamplerDefinition definition;
   uint64_t from_epoch = 0;
+  uint64_t from_step = 0;
   bool yes = false;
   bool force = false;
 };
@@ -35,6 +36,7 @@ absl::Status Print(const v1::Sampler& sampler, Context& context) {
       .Add("uid", absl::StrCat(sampler.uid()))
       .Add("version", absl::StrCat(sampler.version()));
   if (sampler.from_epoch() > 0) fields.Add("from epoch", Thousands(sampler.from_epoch()));
+  if (sampler.from_step() > 0) fields.Add("from step", Thousands(sampler.from_step()));
   fields.Add("preset", sampler.preset().empty() ? "-" : sampler.preset())
       .Add("created", TimeText(sampler.create_time()))
       .Print(context.console());
@@ -44,9 +46,10 @@ absl::Status Print(const v1::Sampler& sampler, Context& context) {
   return absl::OkStatus();
 }
 
-void SetFromEpoch(uint64_t, v1::CreateSamplerRequest*) {}
-void SetFromEpoch(uint64_t epoch, v1::UpdateSamplerRequest* request) {
-  request->set_from_epoch(epoch);
+void SetBegin(const Arguments&, v1::CreateSamplerRequest*) {}
+void SetBegin(const Arguments& arguments, v1::UpdateSamplerRequest* request) {
+  request->set_from_epoch(arguments.from_epoch);
+  request->set_from_step(arguments.from_step);
 }
 
 template <class Request>
@@ -55,7 +58,7 @@ absl::Status Define(const Arguments& arguments, Context& context,
                                                                   Client::Timeout)) {
   Request request;
   request.set_name(arguments.name);
-  SetFromEpoch(arguments.from_epoch, &request);
+  SetBegin(arguments, &request);
   SUBSET_RETURN_IF_ERROR(arguments.definition.Read(&request));
   SUBSET_ASSIGN_OR_RETURN(Client * client, context.client());
   const auto sampler = (client->*method)(request, {});
@@ -214,6 +217,8 @@ void AddSamplerVerbs(CLI::App& app, Context& context) {
   define(update);
   AddNumber(*update, "--from-epoch", arguments->from_epoch,
             "the first epoch of each run that uses it; 0: the next that opens");
+  AddNumber(*update, "--from-step", arguments->from_step,
+            "in its place: the first that begins at this step of the run, or later");
   verb("list", "Lists samplers", List)
       ->add_option("dataset", arguments->dataset, "of this dataset only");
   verb("describe", "Shows a sampler with every default written out", Describe)

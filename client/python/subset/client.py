@@ -125,6 +125,7 @@ class Client:
         spec: Optional[Mapping[str, Any]] = None,
         update: bool = False,
         from_epoch: int = 0,
+        from_step: int = 0,
         **parameters: float,
     ) -> Sampler:
         """Creates the sampler "dataset/sampler", or returns it where it is defined the same.
@@ -132,8 +133,9 @@ class Client:
         By a preset (`presets()` lists them) with its parameters and the columns it reads: `column`
         for its first role, `columns` by role; or by a whole `spec`, a dict of the proto's field
         names. `update` makes a new version where the definition differs; else that is AlreadyExists.
-        The new version is used by the epochs that open next, or from epoch `from_epoch` of each run
-        on: FailedPrecondition (EPOCH_OPEN) where a run is there already.
+        The new version is used by the epochs that open next, or of each run from epoch `from_epoch`
+        on, or from the first that begins at step `from_step` of the run or later:
+        FailedPrecondition (EPOCH_OPEN) where a run is there already.
         """
         from google.protobuf.json_format import ParseDict, ParseError
 
@@ -142,8 +144,10 @@ class Client:
 
         if (preset is None) == (spec is None):
             raise ValueError("give either a preset or a spec")
-        if from_epoch and not update:
-            raise ValueError("from_epoch is of an update: a new sampler has one version")
+        if (from_epoch or from_step) and not update:
+            raise ValueError(
+                "from_epoch and from_step are of an update: a new sampler has one version"
+            )
         if spec is not None and (parameters or column is not None or columns):
             raise ValueError("columns and parameters belong to a preset")
         definition: Dict[str, Any] = {}
@@ -169,11 +173,11 @@ class Client:
             if not update:
                 raise
             differs = True
-        if update and (differs or reply.from_epoch > from_epoch):
-            reply = self._connection.call(
-                samplers.UpdateSampler,
-                sampler_pb2.UpdateSamplerRequest(name=name, from_epoch=from_epoch, **definition),
+        if update and (differs or reply.from_epoch or reply.from_step):
+            request = sampler_pb2.UpdateSamplerRequest(
+                name=name, from_epoch=from_epoch, from_step=from_step, **definition
             )
+            reply = self._connection.call(samplers.UpdateSampler, request)
         return resources.sampler_from(reply)
 
     def describe_sampler(self, name: str) -> Sampler:

@@ -36,6 +36,7 @@ class Sampler:
     preset: str  # empty for a spec given in full
     spec: Dict[str, Any]  # resolved: every default written out, by the proto's field names
     from_epoch: int = 0  # of each run; earlier epochs take the version before
+    from_step: int = 0  # likewise epochs that begin at an earlier step of the run
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def sampler_from(message: Any) -> Sampler:
         preset=message.preset,
         spec=MessageToDict(message.spec, preserving_proto_field_name=True),
         from_epoch=message.from_epoch,
+        from_step=message.from_step,
     )
 
 
