@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/huge_array.h"
 #include "sampling/inclusion.h"
 #include "sampling/leaf.h"
@@ -166,7 +167,7 @@ std::vector<uint32_t> OutOfBag(const PlanInput& input, const Population& populat
 }
 
 absl::StatusOr<DrawnSlots> DrawBag(const PlanInput& input, const Population& population) {
-  SUBSET_RETURN_IF_ERROR(EpochSlots(input, population).status());
+  SUBSET_RETURN_IF_ERROR(EpochSlots(input.spec, population.size()).status());
   const bool bayesian = input.spec.draw.bootstrap == Draw::BootstrapForm::kBayesian;
   DrawnSlots drawn;
   const std::vector<uint32_t> counts = BagCounts(input, population);

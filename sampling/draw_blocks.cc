@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/error.h"
 #include "sampling/blocks.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/targets.h"
 #include "sampling/time_order.h"
 
@@ -39,10 +39,8 @@ absl::StatusOr<DrawnSlots> DrawBlocks(const PlanInput& input, const Population& 
                   DeriveKey({input.key.seed, 0, 0}, Purpose::kBlockTies), input.executor);
   const uint64_t n = by_time.size();
   if (n == 0) {
-    return WithReason(
-        absl::FailedPreconditionError(absl::StrCat(
-            "nothing to draw: no eligible sample has a number in \"", draw.block_column, "\"")),
-        "NOTHING_TO_DRAW");
+    return NothingToDraw(
+        absl::StrCat("no eligible sample has a number in \"", draw.block_column, "\""));
   }
   const uint64_t length = std::min(draw.block_length, n);
   const uint64_t count = CeilFraction(draw.fraction / static_cast<double>(length), n);

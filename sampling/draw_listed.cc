@@ -9,13 +9,14 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "sampling/drawn_slots.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/provided.h"
 #include "sampling/rounds.h"
 
 namespace subset::sampling {
 
 absl::StatusOr<DrawnSlots> DrawRounds(const PlanInput& input, const Population& population) {
-  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input, population));
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input.spec, population.size()));
   DrawnSlots drawn;
   drawn.slots = RoundSlice(input.key, population.size(), slots, input.key.epoch);
   drawn.shuffle = false;  // a slice is of a keyed order

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "absl/strings/str_cat.h"
-#include "base/error.h"
 #include "sampling/inclusion.h"
 #include "sampling/merge_parts.h"
 #include "sampling/proportion.h"
@@ -12,15 +10,6 @@
 #include "sampling/stratum_parts.h"
 
 namespace subset::sampling {
-
-absl::StatusOr<uint64_t> EpochSlots(const PlanInput& input, const Population& population) {
-  const uint64_t slots = FloorFraction(input.spec.draw.fraction, population.size());
-  if (slots > 0) return slots;
-  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: draw.fraction ",
-                                                               input.spec.draw.fraction, " of ",
-                                                               population.size(), " samples is 0")),
-                    "NOTHING_TO_DRAW");
-}
 
 std::vector<double> StratumTargets(const PlanInput& input, const Population& population,
                                    const std::vector<double>& caps, double slots) {

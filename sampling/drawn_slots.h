@@ -34,10 +34,6 @@ struct DrawnSlots {
   bool fell_back_to_uniform = false;
 };
 
-// Returns FloorFraction(draw.fraction, population.size()); kFailedPrecondition with the reason
-// NOTHING_TO_DRAW where that is 0.
-absl::StatusOr<uint64_t> EpochSlots(const PlanInput& input, const Population& population);
-
 // Returns the share of `slots` of each stratum by spec.proportion, none above its cap: what a
 // stratum has no room for goes to the others in proportion. `caps`: one for each stratum, or one
 // for all. They sum to `slots`, or to the caps where these are fewer.

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error.h"
 #include "base/status_macros.h"
 #include "sampling/cell_plan.h"
 #include "sampling/cells.h"
 #include "sampling/eligible.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/list_plan.h"
 #include "sampling/population.h"
 #include "sampling/preference.h"
@@ -68,19 +68,6 @@ Form FormOf(const PlanInput& input) {
   }
 }
 
-absl::Status NothingToDraw(absl::string_view why) {
-  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: ", why)),
-                    "NOTHING_TO_DRAW");
-}
-
-absl::StatusOr<uint64_t> NumSlots(const SamplerSpec& spec, uint64_t eligible) {
-  if (eligible == 0) return NothingToDraw("no sample passes the filter");
-  const uint64_t slots = FloorFraction(spec.draw.fraction, eligible);
-  if (slots > 0) return slots;
-  return NothingToDraw(
-      absl::StrCat("draw.fraction ", spec.draw.fraction, " of ", eligible, " samples is 0"));
-}
-
 // Whether strata are cells of a uniform plan: where they change a share, an order or a weight.
 bool HasStratumCells(const SamplerSpec& spec) {
   return !spec.proportion.as_in_the_data() || spec.proportion.exact_quotas ||
@@ -89,7 +76,7 @@ bool HasStratumCells(const SamplerSpec& spec) {
 
 // Shares, or every sample alike.
 absl::StatusOr<CellLayout> UniformLayout(const PlanInput& input, const Population& population) {
-  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, NumSlots(input.spec, population.size()));
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input.spec, population.size()));
   return HasStratumCells(input.spec) ? StratumCells(input, population, slots)
                                      : UniformCells(population, slots);
 }
@@ -202,10 +189,11 @@ bool DrawsAllThatPass(const PlanInput& input) {
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> PlanOfAll(const PlanInput& input,
                                                      const SampleSet& eligible) {
-  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, NumSlots(input.spec, eligible.Count()));
-  CellLayout layout = MemberCells(input, eligible, slots);
-  const uint64_t count = layout.cells[0].count;
-  return Complete(input, &eligible, std::make_unique<CellPlan>(input, count, std::move(layout)));
+  const uint64_t count = eligible.Count();
+  if (count == 0) return NothingToDraw("no sample passes the filter");
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input.spec, count));
+  return Complete(input, &eligible,
+                  std::make_unique<CellPlan>(input, count, MemberCells(input, eligible, slots)));
 }
 
 }  // namespace

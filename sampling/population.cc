@@ -8,17 +8,13 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "sampling/eligible.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/plan.h"
 #include "sampling/stored_set.h"
 #include "sampling/strata.h"
 
 namespace subset::sampling {
 namespace {
-
-absl::Status NothingToDraw(absl::string_view why) {
-  return WithReason(absl::FailedPreconditionError(absl::StrCat("nothing to draw: ", why)),
-                    "NOTHING_TO_DRAW");
-}
 
 absl::StatusOr<ColumnView> IntegerColumn(const PlanInput& input, const std::string& name,
                                          absl::string_view field) {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "sampling/bytes.h"
 #include "sampling/draw_index.h"
 #include "sampling/draw_loop.h"
 #include "sampling/draw_steps.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/irreducible.h"
 #include "sampling/mixture.h"
 #include "sampling/parts.h"
@@ -400,13 +400,7 @@ absl::StatusOr<std::unique_ptr<IndexedScoreDraw>> Create(const PlanInput& input)
   const SamplerSpec& spec = input.spec;
   SUBSET_CHECK(spec.draw.kind == Draw::Kind::kWithReplacement);
   SUBSET_ASSIGN_OR_RETURN(const Population population, BuildPopulation(input));
-  const uint64_t positions = FloorFraction(spec.draw.fraction, population.size());
-  if (positions == 0) {
-    return WithReason(absl::FailedPreconditionError(
-                          absl::StrCat("nothing to draw: draw.fraction ", spec.draw.fraction,
-                                       " of ", population.size(), " samples is 0")),
-                      "NOTHING_TO_DRAW");
-  }
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t positions, EpochSlots(spec, population.size()));
   return std::make_unique<IndexedScoreDraw>(input, population, positions);
 }
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "sampling/bytes.h"
-#include "sampling/drawn_slots.h"
+#include "sampling/epoch_slots.h"
 #include "sampling/outlook.h"
 #include "sampling/parts.h"
 #include "sampling/permutation.h"
@@ -209,7 +209,7 @@ bool Precise(const std::vector<SystematicStratum>& strata) {
 
 absl::StatusOr<std::unique_ptr<EpochPlan>> BuildSystematicPlan(const PlanInput& input,
                                                                const Population& population) {
-  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input, population));
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input.spec, population.size()));
   std::optional<SystematicLeaves> leaves = QuickLeaves(input, population);
   std::vector<SystematicStratum> strata;
   if (leaves.has_value()) strata = SystematicStrata(input, population, slots, *leaves->index);
@@ -224,7 +224,7 @@ absl::StatusOr<std::unique_ptr<EpochPlan>> BuildSystematicPlan(const PlanInput& 
 absl::StatusOr<std::unique_ptr<EpochPlan>> ParseSystematicPlan(const PlanInput& input,
                                                                const Population& population,
                                                                absl::string_view serialized) {
-  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input, population));
+  SUBSET_ASSIGN_OR_RETURN(const uint64_t slots, EpochSlots(input.spec, population.size()));
   ByteReader reader(serialized);
   const auto form = reader.Get<uint32_t>();
   SystematicLeaves leaves;
